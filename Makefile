@@ -1,0 +1,40 @@
+# Skysail: every command a developer needs. `make help` lists them.
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+.DEFAULT_GOAL := help
+
+.PHONY: help setup demo up down test lint types bench clean
+
+help: ## list these commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(STAMP): constraints.txt requirements-dev.txt scripts/setup.sh */pyproject.toml
+	@bash scripts/setup.sh $(VENV)
+
+setup: $(STAMP) ## make the environment in .venv and nothing else
+
+demo: $(STAMP) ## start the stack, serve a real model, print accuracy and speed, stop everything
+	@$(BIN)/python examples/demo/demo.py
+
+up: $(STAMP) ## start the stack and leave it running (stop it with make down)
+	@$(BIN)/skysail up --detach
+
+down: $(STAMP) ## stop the stack that make up started
+	@$(BIN)/skysail down
+
+test: $(STAMP) ## run the whole test suite
+	@$(BIN)/pytest -n 4 -m "not serial" && $(BIN)/pytest -m serial
+
+lint: $(STAMP) ## style, format and import contracts
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports --no-cache
+
+types: $(STAMP) ## strict type checks, tests included
+	@$(BIN)/mypy containers/skysail_container management/skysail_management query_frontend/skysail_frontend admin/skysail_admin tests benchmarks examples
+
+bench: $(STAMP) ## measure against the baselines in one run; table on screen, raw figures in benchmarks/results
+	@$(BIN)/python benchmarks/serving.py
+
+clean: ## remove the environment and caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Makes the environment: a virtualenv with the four distributions, editable, at the versions of constraints.txt.
+# Usage: scripts/setup.sh VENV
+set -euo pipefail
+cd "$(dirname "$0")/.."
+venv=$1
+
+fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+
+usable() { "$1" -c 'import sys, ssl; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
+python=
+for candidate in "${PYTHON:-}" python3.11 /usr/bin/python3.11 python3 python3.12 python3.13; do
+  if [ -n "$candidate" ] && command -v "$candidate" >/dev/null && usable "$candidate"; then python=$candidate; break; fi
+done
+[ -n "$python" ] || fail "no Python 3.11 or newer with TLS support found; install it: apt-get install python3 (or set PYTHON=/path/to/python)"
+command -v cc >/dev/null || fail "no C compiler found; install one: apt-get install build-essential"
+
+free_mib=$(df -Pm . | awk 'NR == 2 {print $4}')
+[ "$free_mib" -ge 1500 ] || fail "the disk has ${free_mib} MiB left and the environment needs 1500; free some space, then run make again"
+
+if ! "$python" -c 'import ensurepip' 2>/dev/null; then
+  [ "$(id -u)" = 0 ] || fail "this Python has no venv module; install it: sudo apt-get install python3-venv"
+  printf 'setup: installing python3-venv\n'
+  apt-get update -qq && apt-get install -y -qq python3-venv >/dev/null || fail "apt-get could not install python3-venv; install it by hand"
+fi
+
+progress=--progress-bar=off; [ -t 1 ] && progress=--progress-bar=on
+printf 'setup 1/3: virtualenv in %s\n' "$venv"
+[ -x "$venv/bin/python" ] && "$venv/bin/python" -c 'import pip' 2>/dev/null || "$python" -m venv --clear "$venv"
+printf 'setup 2/3: dependencies (a minute or two the first time)\n'
+# All four distributions in one call: their names resolve to these folders, never to an index.
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$progress" -c constraints.txt \
+  -e containers'[sklearn,python,fast]' -e management'[server]' -e query_frontend -e admin'[local]' -r requirements-dev.txt \
+  || fail "pip could not install the dependencies; its own message is above (a full disk, no network, or a missing compiler)"
+printf 'setup 3/3: checking\n'
+"$venv/bin/python" -c 'import skysail_container, skysail_management, skysail_frontend, skysail_admin'
+touch "$venv/.ready"
+printf 'setup: done. Next: make demo\n'
