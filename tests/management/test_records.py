@@ -1,0 +1,86 @@
+"""Names, input types and the views of the registry."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.registry_samples import a_model, a_replica, a_version, an_application
+from skysail_management.records import (
+    Application,
+    Entry,
+    InputType,
+    Record,
+    Snapshot,
+    canonical_input_type,
+    is_name,
+    record_key,
+)
+from skysail_management.registry_json import decode_change, decode_snapshot, encode_record
+
+
+@pytest.mark.parametrize(
+    ("input_type", "accepted"),
+    [
+        (InputType.INTEGERS, "integers ints integer int i"),
+        (InputType.FLOATS, "floats float f"),
+        (InputType.DOUBLES, "doubles double d"),
+        (InputType.STRINGS, "strings string str strs s"),
+        (InputType.BYTES, "bytes byte b"),
+        (InputType.JSON, "json record dataframe"),
+        (InputType.TENSOR, "tensor ndarray"),
+    ],
+)
+def test_every_name_clipper_accepts_means_its_input_type(input_type: InputType, accepted: str) -> None:
+    assert {canonical_input_type(text) for text in accepted.split()} == {input_type}
+
+
+def test_an_unknown_input_type_says_which_are_known_and_what_came() -> None:
+    with pytest.raises(ValueError, match=r"expected one of integers, floats, .* got 'complex'"):
+        canonical_input_type("complex")
+
+
+@pytest.mark.parametrize("name", ["a", "0", "a.b_c-d", "x" * 63])
+def test_names_within_the_pattern_are_taken(name: str) -> None:
+    assert is_name(name)
+
+
+@pytest.mark.parametrize("name", ["", "A", ".a", "-a", "a b", "a:b", "a,b", "a/b", "x" * 64, "a\n", "ä", "a\x00"])
+def test_names_outside_the_pattern_are_not(name: str) -> None:
+    assert not is_name(name)
+
+
+def test_a_record_with_a_bad_name_cannot_be_decoded() -> None:
+    body = encode_record(an_application("app")).replace(b'"app"', b'"app\\n"')
+    with pytest.raises(msgspec.ValidationError, match="name"):
+        msgspec.json.decode(body, type=Application)
+
+
+def test_entries_put_and_delete_records_of_every_kind() -> None:
+    records: list[Record] = [an_application(), a_model(), a_version(), a_replica()]
+    full = Snapshot("r", 1).with_entries([Entry.put(record) for record in records], 2)
+    assert (full.revision, list(full.applications), list(full.models)) == (2, ["app"], ["m"])
+    assert (list(full.versions), list(full.replicas)) == ([("m", "1")], [("m", "1", 0)])
+    empty = full.with_entries([Entry.delete(record) for record in records], 3)
+    assert empty == Snapshot("r", 3)
+    assert len(full.replicas) == 1, "a snapshot is not changed by what follows it"
+
+
+def test_a_record_survives_its_json() -> None:
+    for kind, record in (("application", an_application(default_output={"a": [None, "ü", 1.5]})), ("model", a_model())):
+        snapshot = decode_snapshot("r", 1, {kind: {record_key(record).encode(): encode_record(record)}})  # type: ignore[dict-item]  # kinds are literals
+        assert snapshot.corrupt == []
+        assert record in [*snapshot.applications.values(), *snapshot.models.values()]
+
+
+@given(st.binary(max_size=60))
+def test_random_bytes_are_never_a_change_and_never_crash(body: bytes) -> None:
+    with pytest.raises(ValueError):
+        decode_change(body)
+
+
+@given(st.dictionaries(st.binary(max_size=20), st.binary(max_size=60), max_size=5))
+def test_random_bytes_in_the_hashes_are_named_and_left_out(fields: dict[bytes, bytes]) -> None:
+    snapshot = decode_snapshot("r", 7, {"application": fields, "replica": fields})
+    assert (snapshot.applications, snapshot.replicas) == ({}, {})
+    assert len(snapshot.corrupt) == 2 * len(fields)
