@@ -34,7 +34,7 @@ types: $(STAMP) ## strict type checks, tests included
 	@$(BIN)/mypy containers/skysail_container management/skysail_management query_frontend/skysail_frontend admin/skysail_admin tests benchmarks examples
 
 bench: $(STAMP) ## measure against the baselines in one run; table on screen, raw figures in benchmarks/results
-	@$(BIN)/python benchmarks/serving.py
+	@$(BIN)/python -m benchmarks.serving
 
 clean: ## remove the environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
