@@ -1,0 +1,187 @@
+"""Deploying a model: pack it, upload what the server does not have, create the version, wait until it answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+from skysail_admin.connection import segment
+from skysail_admin.errors import (
+    AlreadyExistsError,
+    DeployFailedError,
+    NotFoundError,
+    SkysailError,
+    UnavailableError,
+    WaitTimeoutError,
+)
+from skysail_admin.models import ModelMethods, VersionName, version_path
+from skysail_admin.packing.archive import read_chunks
+from skysail_admin.packing.artifact import Artifact, packed
+from skysail_admin.progress import ProgressCallback, ProgressEvent, progress_to, readable_bytes
+from skysail_admin.records import Deployment, Version
+from skysail_admin.replicas import ReplicaMethods
+
+__all__ = ["DEFAULT_WAIT_S", "DeploymentMethods"]
+
+DEFAULT_WAIT_S = 300.0
+"""Seconds a deployment may take until its first replica answers; loading a large model is slow."""
+
+_POLL_INTERVAL_S = 0.1
+_LOG_LINES = 60
+
+
+class DeploymentMethods(ModelMethods, ReplicaMethods):
+    """Deploy models and wait for them."""
+
+    def deploy_model(
+        self,
+        name: str,
+        version: VersionName,
+        input_type: str,
+        model: Any,
+        *,
+        num_replicas: int = 1,
+        labels: list[str] | None = None,
+        batch_size: int = -1,
+        method: str = "predict",
+        warm_up_rows: list[Any] | None = None,
+        wait: bool = True,
+        timeout_s: float = DEFAULT_WAIT_S,
+        progress: ProgressCallback | None = None,
+    ) -> Deployment:
+        """Deploys a model under a name and version; it becomes the current version once a replica answers.
+
+        :param model: a fitted scikit-learn estimator, a Python function (a batch in, one output per row out), or the
+            path of a folder with a `model.py`.
+        :param batch_size: rows per batch at most; -1 lets the query frontend find out.
+        :param method: what an estimator answers with: predict, predict_proba or decision_function.
+        :param warm_up_rows: rows the container predicts before it takes queries.
+        :param wait: return only when a replica answers; else as soon as the version is known.
+        :param progress: called with a `ProgressEvent` now and then; without it a terminal shows a progress bar.
+
+        Deploying the very same artifact again is fine and changes nothing. A version whose container never came up may
+        be deployed again with another artifact.
+
+        :raises InvalidRequestError: the model cannot be packed, or the server refuses a value.
+        :raises AlreadyExistsError: the version exists with another artifact.
+        :raises DeployFailedError: its container does not come up; `.logs` has what it wrote.
+        :raises WaitTimeoutError: it is not up after `timeout_s`.
+        """
+        with progress_to(progress) as show:
+            show(ProgressEvent("packing", f"packing {name}:{version}"))
+            with packed(model, input_type, method=method, warm_up_rows=warm_up_rows) as artifact:
+                request = {
+                    "version": str(version),
+                    "input_type": input_type,
+                    "artifact": artifact.sha256,
+                    "labels": labels or [],
+                    "n_replicas": num_replicas,
+                    "batch_size": batch_size,
+                }
+                known = self._known(name, str(version), artifact.sha256)
+                deployed = known or self._create(name, artifact, request, show)
+            if wait and num_replicas > 0:
+                deployed = self._wait(name, version, 1, timeout_s, show)
+            return Deployment(deployed, known is not None, artifact.sha256, artifact.size_bytes)
+
+    def register_model(
+        self,
+        name: str,
+        version: VersionName,
+        input_type: str,
+        image: str | None = None,
+        labels: list[str] | None = None,
+        batch_size: int = -1,
+    ) -> Version:
+        """Makes a version known whose containers somebody else runs; Skysail starts none.
+
+        :raises AlreadyExistsError: there is such a version.
+        """
+        body = {
+            "version": str(version),
+            "input_type": input_type,
+            "container_image": image,
+            "labels": labels or [],
+            "n_replicas": 0,
+            "batch_size": batch_size,
+        }
+        return Version.from_json(self.management.post(_versions_path(name), body))
+
+    def wait_until_ready(
+        self,
+        name: str,
+        version: VersionName,
+        num_replicas: int = 1,
+        timeout_s: float = DEFAULT_WAIT_S,
+        progress: ProgressCallback | None = None,
+    ) -> Version:
+        """Returns once so many replicas of the version answer.
+
+        :raises DeployFailedError: its container does not come up.
+        :raises WaitTimeoutError: not after `timeout_s`.
+        """
+        with progress_to(progress) as show:
+            return self._wait(name, version, num_replicas, timeout_s, show)
+
+    def _known(self, name: str, version: str, sha256: str) -> Version | None:
+        """The version if it exists with this artifact; None if there is none, or one that never came up."""
+        try:
+            found = self.version(name, version)
+        except NotFoundError:
+            return None
+        if found.state == "failed":
+            self.delete_model_version(name, version, force=True)
+            return None
+        if found.artifact == sha256:
+            return found
+        raise AlreadyExistsError(
+            f"model {name!r} version {version!r} exists with a different content; versions never change, "
+            "deploy this one under a new version",
+            field="version",
+        )
+
+    def _create(self, name: str, artifact: Artifact, request: dict[str, Any], show: ProgressCallback) -> Version:
+        path = f"/api/v1/artifacts/{artifact.sha256}"
+        if not self.management.exists(path):
+            self.management.upload(path, _shown(artifact, show), artifact.size_bytes)
+        return Version.from_json(self.management.post(_versions_path(name), request))
+
+    def _wait(
+        self, name: str, version: VersionName, num_replicas: int, timeout_s: float, show: ProgressCallback
+    ) -> Version:
+        deadline_s = time.monotonic() + timeout_s
+        path = version_path(name, version)
+        while time.monotonic() < deadline_s:
+            with suppress(UnavailableError):  # management may be restarting; the deadline ends the patience
+                found = Version.from_json(self.management.get(path))
+                if found.n_ready >= num_replicas:
+                    show(ProgressEvent("ready", f"{found.key} is ready", found.n_ready, num_replicas))
+                    return found
+                if found.state == "failed":
+                    raise self._failure(found)
+                show(ProgressEvent("starting", f"starting {found.key}", found.n_ready, num_replicas))
+            time.sleep(_POLL_INTERVAL_S)
+        raise WaitTimeoutError(
+            f"{name}:{version} is not ready after {timeout_s:g} s; see: skysail logs {name}:{version}"
+        )
+
+    def _failure(self, version: Version) -> DeployFailedError:
+        logs = ""
+        with suppress(SkysailError):  # without logs the reason alone has to do
+            logs = self.get_container_logs(version.model, version.version, tail=_LOG_LINES)
+        return DeployFailedError(f"{version.key} did not come up: {version.reason or 'no reason given'}", logs=logs)
+
+
+def _versions_path(name: str) -> str:
+    return f"/api/v1/models/{segment(name)}/versions"
+
+
+def _shown(artifact: Artifact, show: Callable[[ProgressEvent], None]) -> Iterator[bytes]:
+    text = f"uploading {readable_bytes(artifact.size_bytes)}"
+    sent = 0
+    for chunk in read_chunks(artifact.path):
+        show(ProgressEvent("uploading", text, sent, artifact.size_bytes))
+        yield chunk
+        sent += len(chunk)

@@ -1,0 +1,135 @@
+"""Starting a stack in the background, and stopping one that runs there."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from skysail_admin.errors import StackError
+from skysail_admin.local.child import log_tail, rotate
+from skysail_admin.local.events import Notify, StackEvent, error_of_event
+from skysail_admin.local.locks import is_held
+from skysail_admin.local.paths import StackPaths, prepare
+from skysail_admin.local.settings import StackSettings
+from skysail_admin.local.stack_state import StackRecord, read_running
+
+__all__ = ["start", "stop"]
+
+_POLL_INTERVAL_S = 0.05
+_STOP_TIMEOUT_S = 75.0
+"""Longer than the parts' grace periods together."""
+_KILL_TIMEOUT_S = 45.0
+
+
+def start(
+    settings: StackSettings, notify: Notify, *, runtime_dir: str | None = None, lifeline_fd: int | None = None
+) -> subprocess.Popen[bytes]:
+    """Starts a supervisor of its own session and returns when the stack answers.
+
+    :param lifeline_fd: the read end of a pipe; the stack stops when its write end closes.
+    :raises StackError: it does not come up; nothing is left running.
+    """
+    settings = settings.resolved()
+    paths = prepare(settings.data_dir, runtime_dir)
+    log_path = paths.log_of("supervisor")
+    read_fd, write_fd = os.pipe()
+    supervisor = _spawn(settings, log_path, write_fd, lifeline_fd)
+    os.close(write_fd)
+    try:
+        with os.fdopen(read_fd, "rb") as lines:
+            for line in lines:
+                _hand_on(StackEvent.from_line(line), notify, supervisor)
+    except BaseException:  # a failure reported, or Ctrl-C while it was starting
+        _end(supervisor)
+        raise
+    if supervisor.poll() is not None:
+        raise StackError(f"the supervisor ended; its log: {log_path}", log_tail=log_tail(log_path))
+    return supervisor
+
+
+def stop(data_dir: Path, on_wait: Callable[[], object] = lambda: None) -> StackRecord | None:
+    """Stops the stack that runs on the data dir and returns it when every process of it is gone; None if none ran.
+
+    :raises StackError: it does not stop, not even when killed.
+    """
+    data_dir = data_dir.expanduser().resolve()
+    record = read_running(data_dir)
+    if record is None and not is_held(data_dir / "stack.lock"):
+        return None
+    if record is None:
+        raise StackError(f"a stack is just starting or ending on {data_dir}; try again in a moment")
+    paths = StackPaths(data_dir, Path(record.run_dir))
+    _signal(record.pid, signal.SIGTERM)
+    if not _gone_within(paths, _STOP_TIMEOUT_S, on_wait):
+        _signal(record.pid, signal.SIGKILL)  # the parts see their lifeline close
+        if not _gone_within(paths, _KILL_TIMEOUT_S, on_wait):
+            raise StackError(f"processes of the stack on {data_dir} do not end; see {record.logs_dir}")
+    return record
+
+
+def _spawn(settings: StackSettings, log_path: Path, events_fd: int, lifeline_fd: int | None) -> subprocess.Popen[bytes]:
+    flags = {
+        "--data-dir": str(settings.data_dir),
+        "--query-port": str(settings.query_port),
+        "--management-port": str(settings.management_port),
+        "--workers": str(settings.workers),
+        "--events-fd": str(events_fd),
+    }
+    if lifeline_fd is not None:
+        flags["--lifeline-fd"] = str(lifeline_fd)
+    command = [sys.executable, "-m", "skysail_admin.local", *(word for pair in flags.items() for word in pair)]
+    rotate(log_path)
+    with log_path.open("ab") as log:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=_environment(settings),
+            pass_fds=(events_fd,) if lifeline_fd is None else (events_fd, lifeline_fd),
+            start_new_session=True,
+        )
+
+
+def _environment(settings: StackSettings) -> dict[str, str]:
+    """Secrets and addresses with passwords go by environment: a command line is everybody's to read."""
+    return {
+        **os.environ,
+        "SKYSAIL_REDIS_URL": settings.redis_url or "",
+        "SKYSAIL_TOKEN": settings.token or "",
+    }
+
+
+def _hand_on(event: StackEvent, notify: Notify, supervisor: subprocess.Popen[bytes]) -> None:
+    if event.kind == "failed":
+        supervisor.wait()
+        raise error_of_event(event)
+    notify(event)
+
+
+def _end(supervisor: subprocess.Popen[bytes]) -> None:
+    if supervisor.poll() is None:
+        supervisor.terminate()
+        supervisor.wait()
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return
+
+
+def _gone_within(paths: StackPaths, timeout_s: float, on_wait: Callable[[], object]) -> bool:
+    deadline_s = time.monotonic() + timeout_s
+    while is_held(paths.stack_lock) or is_held(paths.parts_lock):
+        if time.monotonic() >= deadline_s:
+            return False
+        on_wait()
+        time.sleep(_POLL_INTERVAL_S)
+    return True

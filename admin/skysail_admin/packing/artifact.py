@@ -1,0 +1,72 @@
+"""An artifact ready to be uploaded: a zip on disk, its sha256, its size."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from skysail_admin.errors import InvalidRequestError, SkysailError
+from skysail_admin.packing.archive import ArchiveEntry, sha256_of, write_archive
+from skysail_admin.packing.estimator import estimator_entries, is_estimator
+from skysail_admin.packing.folder import folder_entries
+from skysail_admin.packing.function import function_entries
+
+__all__ = ["Artifact", "packed"]
+
+
+@dataclass(frozen=True)
+class Artifact:
+    path: Path
+    sha256: str
+    size_bytes: int
+    n_files: int
+
+
+@contextmanager
+def packed(
+    model: Any, input_type: str, *, method: str = "predict", warm_up_rows: list[Any] | None = None
+) -> Iterator[Artifact]:
+    """The model as an artifact, which lasts as long as the context.
+
+    :param model: a fitted estimator, a callable, or the path of a folder.
+    :raises InvalidRequestError: it is none of these, or cannot be packed; the text says why.
+    :raises SkysailError: the disk is full.
+    """
+    with tempfile.TemporaryDirectory(prefix="skysail-pack-") as folder:
+        staging = Path(folder)
+        try:
+            entries = _entries(model, staging, input_type, method, warm_up_rows)
+            yield _write(entries, staging / "artifact.zip")
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise SkysailError(
+                f"the disk is full: {staging.parent} has no room for the packed model; free some space, "
+                "or set TMPDIR to a folder that has more"
+            ) from error
+
+
+def _entries(
+    model: Any, staging: Path, input_type: str, method: str, warm_up_rows: list[Any] | None
+) -> list[ArchiveEntry]:
+    if isinstance(model, str | os.PathLike):
+        return folder_entries(Path(model).expanduser(), input_type, warm_up_rows)
+    if is_estimator(model):
+        return estimator_entries(model, staging, input_type, method=method, warm_up_rows=warm_up_rows)
+    if callable(model):
+        return function_entries(model, staging, input_type, warm_up_rows=warm_up_rows)
+    raise InvalidRequestError(
+        f"a {type(model).__name__} cannot be deployed: give a fitted scikit-learn estimator, a function, or a folder",
+        field="model",
+    )
+
+
+def _write(entries: list[ArchiveEntry], path: Path) -> Artifact:
+    write_archive(entries, path)
+    return Artifact(path, sha256_of(path), path.stat().st_size, len(entries))

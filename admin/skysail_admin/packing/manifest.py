@@ -1,0 +1,55 @@
+"""`skysail.json`, the manifest inside an artifact: how its model is loaded and what it was made with."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+__all__ = ["MANIFEST_NAME", "installed_versions", "manifest_bytes", "new_manifest"]
+
+MANIFEST_NAME = "skysail.json"
+_FORMAT = 1
+
+
+def new_manifest(
+    framework: str,
+    file: str,
+    input_type: str,
+    *,
+    libraries: dict[str, str] | None = None,
+    method: str | None = None,
+    warm_up_rows: list[Any] | None = None,
+) -> dict[str, Any]:
+    """:param framework: sklearn, python or folder; `file` is what it loads."""
+    manifest: dict[str, Any] = {
+        "format": _FORMAT,
+        "framework": framework,
+        "file": file,
+        "python": f"{sys.version_info.major}.{sys.version_info.minor}",
+        "libraries": libraries or {},
+        "input_type": input_type,
+    }
+    if method is not None:
+        manifest["method"] = method
+    if warm_up_rows is not None:
+        manifest["warm_up_rows"] = warm_up_rows
+    return manifest
+
+
+def manifest_bytes(manifest: dict[str, Any]) -> bytes:
+    """The same manifest always gives the same bytes."""
+    return json.dumps(manifest, sort_keys=True, indent=2, allow_nan=False).encode() + b"\n"
+
+
+def installed_versions(distributions: Iterable[str]) -> dict[str, str]:
+    """The versions of those of the distributions that are installed here."""
+    found = {}
+    for name in sorted(distributions):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

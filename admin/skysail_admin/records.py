@@ -1,0 +1,134 @@
+"""What the server says about applications, models, versions and replicas, as frozen values.
+
+Fields that a newer server adds are ignored, so an older client keeps working.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+
+__all__ = ["Application", "Deployment", "Link", "Model", "Prediction", "Replica", "Version", "from_json"]
+
+Record = TypeVar("Record")
+
+
+def from_json(kind: type[Record], data: dict[str, Any]) -> Record:
+    """The dataclass `kind` from a JSON object; keys it does not know are left out."""
+    known = {field.name for field in fields(kind)}  # type: ignore[arg-type]  # a dataclass, by contract
+    return kind(**{key: value for key, value in data.items() if key in known})
+
+
+@dataclass(frozen=True)
+class Link:
+    """An application asks this model, in this role: primary, candidate (with a weight) or shadow."""
+
+    model: str
+    role: str = "primary"
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Application:
+    name: str
+    input_type: str
+    default_output: Any
+    latency_slo_ms: float
+    links: tuple[Link, ...] = ()
+    created_at: Any = None
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Application:
+        links = tuple(from_json(Link, link) for link in data.get("links", ()))
+        return from_json(cls, {**data, "links": links})
+
+    @property
+    def slo_micros(self) -> int:
+        return round(self.latency_slo_ms * 1000)
+
+
+@dataclass(frozen=True)
+class Replica:
+    """One running container of a version. `state`: starting, ready, backoff (to be tried again), stopping."""
+
+    model: str
+    version: str
+    replica_id: int
+    state: str
+    address: str = ""
+    restarts: int = 0
+    reason: str | None = None
+    pid: int | None = None
+    since: Any = None
+
+    @property
+    def key(self) -> str:
+        return f"{self.model}:{self.version}:{self.replica_id}"
+
+
+@dataclass(frozen=True)
+class Version:
+    """A deployed artifact. `state`: starting, ready, failed (with the `reason`), stopped (no replicas wanted)."""
+
+    model: str
+    version: str
+    input_type: str
+    state: str
+    n_replicas: int
+    is_current: bool = False
+    artifact: str | None = None
+    reason: str | None = None
+    batch_size: int = -1
+    labels: tuple[str, ...] = ()
+    container_image: str | None = None
+    model_data_path: str | None = None
+    created_at: Any = None
+    replicas: tuple[Replica, ...] = ()
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Version:
+        replicas = tuple(from_json(Replica, replica) for replica in data.get("replicas") or ())
+        return from_json(cls, {**data, "replicas": replicas, "labels": tuple(data.get("labels") or ())})
+
+    @property
+    def key(self) -> str:
+        return f"{self.model}:{self.version}"
+
+    @property
+    def n_ready(self) -> int:
+        return sum(replica.state == "ready" for replica in self.replicas)
+
+
+@dataclass(frozen=True)
+class Model:
+    name: str
+    input_type: str
+    current_version: str | None = None
+    next_version: str | None = None
+    versions: tuple[str, ...] = ()
+    created_at: Any = None
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Model:
+        return from_json(cls, {**data, "versions": tuple(data.get("versions") or ())})
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What `deploy_model` did. `already_deployed`: this very artifact was there under this version before."""
+
+    version: Version
+    already_deployed: bool
+    artifact: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One answer. When `default` is true, `output` is the application's default output and the rest says why."""
+
+    query_id: int
+    output: Any
+    default: bool
+    default_reason: str | None = None
+    default_explanation: str | None = None
