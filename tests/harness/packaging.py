@@ -1,4 +1,4 @@
-"""The files that ship Skysail, read for tests: compose file, Dockerfiles, and what each process's command line takes."""
+"""The files that ship Skysail, read for tests: compose file, Dockerfiles, and what each process's flags are."""
 
 import re
 import subprocess
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-__all__ = ["ROOT", "Instruction", "compose_file", "dockerfile", "environment_names", "interpolated", "workload_text"]
+__all__ = ["ROOT", "Instruction", "compose_file", "dockerfile", "environment_names", "interpolated"]
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -28,7 +28,10 @@ def dockerfile(path: Path) -> list[Instruction]:
     """The instructions of a Dockerfile in order, without comments."""
     lines = [line for line in path.read_text().splitlines() if line.strip() and not line.lstrip().startswith("#")]
     text = "\n".join(lines).replace("\\\n", " ")
-    return [Instruction(name, " ".join(rest.split())) for name, _, rest in (line.partition(" ") for line in text.split("\n"))]
+    return [
+        Instruction(name, " ".join(rest.split()))
+        for name, _, rest in (line.partition(" ") for line in text.split("\n"))
+    ]
 
 
 def compose_file() -> dict[str, Any]:
@@ -38,17 +41,16 @@ def compose_file() -> dict[str, Any]:
 
 
 def interpolated(text: str) -> dict[str, tuple[str | None, str | None]]:
-    """The variables in a compose value: name -> (operator, operand), as in `${NAME:-default}` and `${NAME:?message}`."""
+    """The variables in a compose value, `${NAME:-default}` or `${NAME:?message}`: name -> (operator, operand)."""
     return {match["name"]: (match["operator"], match["operand"]) for match in _INTERPOLATION.finditer(text)}
 
 
 @cache
 def environment_names(module: str) -> frozenset[str]:
     """The environment variables that `python -m module` reads: the twins of the flags in its --help."""
-    done = subprocess.run([sys.executable, "-m", module, "--help"], capture_output=True, text=True, check=True, timeout=60)
-    return frozenset("SKYSAIL_" + flag.upper().replace("-", "_") for flag in _FLAG.findall(done.stdout) if flag != "help")
-
-
-def workload_text(path: Path) -> str:
-    """A file's text without comment lines, for searches that must not find explanations."""
-    return "\n".join(line for line in path.read_text().splitlines() if not line.lstrip().startswith("#"))
+    done = subprocess.run(
+        [sys.executable, "-m", module, "--help"], capture_output=True, text=True, check=True, timeout=60
+    )
+    return frozenset(
+        "SKYSAIL_" + flag.upper().replace("-", "_") for flag in _FLAG.findall(done.stdout) if flag != "help"
+    )
