@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from skysail_admin.errors import InvalidRequestError
+from skysail_admin.input_types import canonical_input_type
 from skysail_admin.prometheus_text import Sample, parse
 from skysail_admin.service import Service
 
 __all__ = ["InspectionMethods"]
 
 _NUMERIC_TYPES = {"integers": "int64", "floats": "float32", "doubles": "float64"}
-_ALIASES = {"ints": "integers", "integer": "integers", "int": "integers", "i": "integers", "float": "floats"}
-_ALIASES |= {"f": "floats", "double": "doubles", "d": "doubles"}
 
 
 class InspectionMethods(Service):
@@ -60,7 +59,7 @@ def _rows_of(query: dict[str, Any]) -> list[Any]:
 
 
 def _as_batch(rows: list[Any], input_type: str) -> Any:
-    dtype = _NUMERIC_TYPES.get(_ALIASES.get(input_type, input_type))
+    dtype = _NUMERIC_TYPES.get(canonical_input_type(input_type))
     if dtype is None:
         return rows
     import numpy as np  # only this helper needs arrays; the client itself does without

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from skysail_admin.errors import InvalidRequestError, SkysailError
+from skysail_admin.input_types import canonical_input_type
 from skysail_admin.packing.archive import ArchiveEntry, sha256_of, write_archive
 from skysail_admin.packing.estimator import estimator_entries, is_estimator
 from skysail_admin.packing.folder import folder_entries
@@ -35,9 +36,10 @@ def packed(
     """The model as an artifact, which lasts as long as the context.
 
     :param model: a fitted estimator, a callable, or the path of a folder.
-    :raises InvalidRequestError: it is none of these, or cannot be packed; the text says why.
+    :raises InvalidRequestError: it is none of these, or cannot be packed, or there is no such input type.
     :raises SkysailError: the disk is full.
     """
+    input_type = canonical_input_type(input_type)
     with tempfile.TemporaryDirectory(prefix="skysail-pack-") as folder:
         staging = Path(folder)
         try:

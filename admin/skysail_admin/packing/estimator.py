@@ -23,7 +23,6 @@ METHODS = ("predict", "predict_proba", "decision_function")
 
 _FILE = "model.joblib"
 _LIBRARIES = frozenset({"scikit-learn", "numpy", "scipy", "joblib"})
-_NUMERIC_TYPES = frozenset({"integers", "floats", "doubles", "int", "float", "double", "i", "f", "d"})
 
 
 def is_estimator(model: object) -> bool:
@@ -53,7 +52,7 @@ def estimator_entries(
         libraries=installed_versions(
             {"scikit-learn", "numpy", "scipy", "joblib"} | (modules & {"xgboost", "lightgbm"})
         ),
-        warm_up_rows=_warm_up_rows(model, input_type) if warm_up_rows is None else warm_up_rows,
+        warm_up_rows=warm_up_rows,
     )
     return [ArchiveEntry(_FILE, path), ArchiveEntry(MANIFEST_NAME, manifest_bytes(manifest))]
 
@@ -118,9 +117,3 @@ def _modules_of(model: Any) -> set[str]:
     recorder = _ModuleRecorder()
     recorder.dump(model)
     return recorder.modules
-
-
-def _warm_up_rows(model: Any, input_type: str) -> list[Any] | None:
-    """One row of zeros as wide as the estimator wants it, so that its first query is not its first call."""
-    width = getattr(model, "n_features_in_", None)
-    return [[0] * int(width)] if width and input_type in _NUMERIC_TYPES else None

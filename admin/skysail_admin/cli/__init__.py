@@ -1,0 +1,5 @@
+"""The command `skysail`."""
+
+from skysail_admin.cli.program import main
+
+__all__ = ["main"]
