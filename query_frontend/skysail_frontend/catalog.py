@@ -1,0 +1,139 @@
+"""What this worker serves: applications and dispatchers, kept in step with the registry's records."""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from skysail_frontend.application import Application, error_body
+from skysail_frontend.dispatcher import Dispatcher
+from skysail_frontend.errors import RequestRefusedError
+from skysail_frontend.metrics import FrontendMetrics
+from skysail_frontend.query import DefaultReason, Query, QuerySink
+from skysail_frontend.query_ids import QueryIds
+from skysail_management.records import Application as ApplicationRecord
+from skysail_management.records import Snapshot, Version
+
+__all__ = ["Catalog", "RequestSink"]
+
+logger = logging.getLogger(__name__)
+
+VersionKey = tuple[str, str]
+INTERNAL_ERROR = error_body("Query processing error", "internal error; the frontend's log has the details")
+
+
+class RequestSink(QuerySink, Protocol):
+    """Who waits for the response of one request; exactly one of its methods is called, once."""
+
+    def refused(self, status: int, body: bytes) -> None: ...
+
+
+class Catalog:
+    """Applications by name, dispatchers by model and version.
+
+    Invariant: after `adopt` both follow from the snapshot alone, whatever was there before; queries already taken in
+    keep the application and the dispatcher they have.
+    """
+
+    def __init__(
+        self,
+        metrics: FrontendMetrics,
+        query_ids: QueryIds,
+        make_dispatcher: Callable[[Version], Dispatcher],
+        max_request_rows: int,
+    ) -> None:
+        self.applications: dict[str, Application] = {}
+        self.dispatchers: dict[VersionKey, Dispatcher] = {}
+        self.snapshot: Snapshot | None = None
+        self._metrics = metrics
+        self._query_ids = query_ids
+        self._make_dispatcher = make_dispatcher
+        self._max_request_rows = max_request_rows
+
+    def ask(self, app: str, body: bytes, sink: RequestSink, now_s: float) -> Sequence[Query]:
+        """One predict request. The sink is told in every case; what is returned can be cancelled."""
+        application = self.applications.get(app)
+        if application is None:
+            self._metrics.unknown_application_errors.add(1.0)
+            _refuse(sink, unknown_application(app))
+            return ()
+        try:
+            return application.ask(body, sink, now_s)
+        except RequestRefusedError as error:
+            application.metrics.errors.add(1.0)
+            _refuse(sink, error)
+        except Exception:
+            logger.exception("a request for %s failed in the frontend", app)
+            sink.refused(500, INTERNAL_ERROR)
+        return ()
+
+    async def adopt(self, snapshot: Snapshot) -> None:
+        """Serves what `snapshot` says, from now on."""
+        self.snapshot = snapshot
+        await self._adopt_versions(snapshot)
+        self._adopt_applications(snapshot)
+        self._metrics.revision.set(snapshot.revision)
+
+    async def close(self) -> None:
+        """Answers what still waits with the default output and closes all connections to replicas."""
+        for dispatcher in self.dispatchers.values():
+            await dispatcher.close(DefaultReason.SHUTDOWN)
+
+    def update_gauges(self) -> None:
+        for dispatcher in self.dispatchers.values():
+            dispatcher.update_gauges()
+
+    async def _adopt_versions(self, snapshot: Snapshot) -> None:
+        for key in [key for key in self.dispatchers if key not in snapshot.versions]:
+            await self.dispatchers.pop(key).close(DefaultReason.NO_REPLICA)
+            self._metrics.forget_model(*key)
+        addresses: dict[VersionKey, dict[int, str]] = {key: {} for key in snapshot.versions}
+        for (model, version, replica), record in snapshot.replicas.items():
+            if record.state == "ready" and (model, version) in addresses:
+                addresses[model, version][replica] = record.address
+        for key, version_record in snapshot.versions.items():
+            if key not in self.dispatchers:
+                self.dispatchers[key] = self._make_dispatcher(version_record)
+            await self.dispatchers[key].set_replicas(addresses[key])
+
+    def _adopt_applications(self, snapshot: Snapshot) -> None:
+        for name in [name for name in self.applications if name not in snapshot.applications]:
+            del self.applications[name]
+            self._metrics.forget_application(name)
+        for name, record in snapshot.applications.items():
+            application = self.applications.get(name)
+            if application is None or application.record.input_type != record.input_type:
+                application = self._application(record)
+                self.applications[name] = application
+            elif application.record != record:
+                application.amend(record)
+            self._route(application, snapshot)
+
+    def _application(self, record: ApplicationRecord) -> Application:
+        metrics = self._metrics.application(record.name)
+        return Application(record, metrics, self._query_ids, self._max_request_rows)
+
+    def _route(self, application: Application, snapshot: Snapshot) -> None:
+        """Sends the application's queries to its first primary link; without one, to its first link with a weight."""
+        links = application.record.links
+        usable = [link for link in links if link.role == "primary"] or [
+            link for link in links if link.role == "candidate" and link.weight > 0
+        ]
+        model = next((snapshot.models[link.model] for link in usable if link.model in snapshot.models), None)
+        if model is None:
+            application.model, application.dispatcher, application.versions = None, None, {}
+            return
+        current = None if model.current_version is None else (model.name, model.current_version)
+        application.model = model.name
+        application.dispatcher = None if current is None else self.dispatchers.get(current)
+        application.versions = {
+            version: dispatcher for (name, version), dispatcher in self.dispatchers.items() if name == model.name
+        }
+
+
+def _refuse(sink: RequestSink, error: RequestRefusedError) -> None:
+    sink.refused(error.status, error_body(error.error, error.cause))
+
+
+def unknown_application(app: str) -> RequestRefusedError:
+    """404 for a name no application has."""
+    return RequestRefusedError.processing(f"no application named {app!r} is registered", status=404)

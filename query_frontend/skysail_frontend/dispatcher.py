@@ -1,0 +1,231 @@
+"""Does what the scheduler of one model version decides: sends batches, hands out outputs, keeps its one timer."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from skysail_container.wire import FrameTooLargeError, Refused, Result
+from skysail_frontend.batch import Batch
+from skysail_frontend.input_type import InputType
+from skysail_frontend.metrics import ModelMetrics
+from skysail_frontend.output import json_fragments
+from skysail_frontend.prediction_recorder import PredictionRecorder
+from skysail_frontend.query import DefaultReason, Query
+from skysail_frontend.replica_connection import ReplicaConnection
+from skysail_frontend.replica_link import LinkEvents, ReplicaLink
+from skysail_frontend.scheduler import Scheduler, SchedulerLimits
+
+__all__ = ["Dispatcher"]
+
+logger = logging.getLogger(__name__)
+
+N_LOGGED_ERRORS_PER_S = 5
+"""Model errors are logged at most this often, with what was left out counted in the metrics."""
+
+
+class Dispatcher(LinkEvents):
+    """The sockets and the timer of one model version in one worker.
+
+    Invariants: the timer is armed at or before ``scheduler.wake_at_s()``; queries that arrive in one turn of the loop
+    leave in one batch, because batches are cut at the turn's end.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        version: str,
+        input_type: InputType,
+        limits: SchedulerLimits,
+        metrics: ModelMetrics,
+        client_name: str,
+        recorder: PredictionRecorder,
+    ) -> None:
+        self.model = model
+        self.version = version
+        self.input_type = input_type
+        self.scheduler = Scheduler(limits)
+        self.metrics = metrics
+        self._client_name = client_name
+        self._loop = asyncio.get_running_loop()
+        self._links: dict[int, ReplicaLink] = {}
+        self._connections: dict[int, ReplicaConnection] = {}
+        self._batches: dict[int, Batch] = {}
+        self._is_pump_due = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at_s = float("inf")
+        self._next_log_s = 0.0
+        self._recorder = recorder
+
+    def submit(self, query: Query) -> None:
+        """Queues a query, or answers it with the default output at once when that is all that can be done."""
+        if not self._connections:
+            query.default(DefaultReason.NO_REPLICA, query.arrival_s)
+        elif not self.scheduler.submit(query):
+            query.default(DefaultReason.OVERLOAD, query.arrival_s)
+        else:
+            query.dispatcher = self
+            if not self._is_pump_due:
+                self._is_pump_due = True
+                self._loop.call_soon(self._pump)
+
+    def cancel(self, query: Query) -> None:
+        """The client is gone: the query leaves the queue, and its batch is cancelled when nobody else waits for it."""
+        batch = self.scheduler.cancel(query)
+        if batch is not None and batch.batch_id in self._batches:
+            self._connections[batch.replica].cancel_batch(batch.batch_id)
+
+    async def set_replicas(self, addresses: Mapping[int, str]) -> None:
+        """Dials exactly these replicas: new ones are added, missing and moved ones closed."""
+        gone = [replica for replica, link in self._links.items() if addresses.get(replica) != link.address]
+        for replica in gone:
+            await self._close_link(replica)
+        for replica, address in addresses.items():
+            if replica not in self._links:
+                self._links[replica] = ReplicaLink(replica, address, self.model, self.version, self, self._client_name)
+
+    async def close(self, reason: str) -> None:
+        """Answers what waits with the default output and closes all connections."""
+        for query in self.scheduler.queue.take_all():
+            query.default(reason, self._loop.time())
+        for replica in list(self._links):
+            await self._close_link(replica)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.update_gauges()
+
+    def update_gauges(self) -> None:
+        """Writes the gauges; called about once a second, not per query."""
+        self.metrics.queue_rows.set(self.scheduler.queue.n_rows)
+        self.metrics.in_flight_batches.set(self.scheduler.n_in_flight)
+        self.metrics.replicas.set(len(self._connections))
+
+    def statistics(self) -> dict[str, Any]:
+        return {"model": self.model, "version": self.version, **self.scheduler.statistics()}
+
+    def replica_up(self, replica: int, connection: ReplicaConnection) -> None:
+        self._connections[replica] = connection
+        self.scheduler.add_replica(replica)
+        self.update_gauges()
+        self._pump()
+
+    def replica_down(self, replica: int, reason: str) -> None:
+        now_s = self._loop.time()
+        self._connections.pop(replica, None)
+        for batch in self.scheduler.remove_replica(replica):
+            self._batches.pop(batch.batch_id, None)
+            self._retry(batch, DefaultReason.CONTAINER_LOST, now_s)
+        if not self._connections:
+            for query in self.scheduler.queue.take_all():
+                query.default(DefaultReason.NO_REPLICA, now_s)
+        self.update_gauges()
+        self._pump()
+
+    def batch_result(self, replica: int, result: Result) -> None:
+        batch = self._batches.get(result.batch_id)
+        if batch is None or batch.replica != replica:
+            self._connections[replica].close(f"the container answered batch {result.batch_id}, which it does not hold")
+            return
+        if result.outputs.n_rows != len(batch.queries):
+            n_rows = result.outputs.n_rows
+            self._connections[replica].close(f"the container gave {n_rows} outputs for {len(batch.queries)} rows")
+            return
+        del self._batches[result.batch_id]
+        now_s = self._loop.time()
+        queued_s, computed_s = result.queued_us * 1e-6, result.computed_us * 1e-6
+        self.scheduler.finished(batch, queued_s, computed_s, now_s)
+        self.metrics.observe_batch(batch, queued_s, computed_s, now_s)
+        self._pump()  # the next batch leaves before this one's answers are written
+        self._answer(batch, result, now_s)
+
+    def batch_refused(self, replica: int, refused: Refused) -> None:
+        batch = self._batches.pop(refused.batch_id, None)
+        if batch is None:
+            return
+        now_s = self._loop.time()
+        self.metrics.count_refusal(refused.code)
+        if refused.code == "draining":
+            self.scheduler.drains(batch)
+        else:
+            self.scheduler.returned(batch)
+        if refused.code == "bad_rows":
+            logger.warning("%s:%s could not read a batch: %s", self.model, self.version, refused.text)
+            _default_all(batch.queries, DefaultReason.REJECTED_INPUT, now_s)
+        elif refused.code == "expired":
+            _default_all(batch.queries, DefaultReason.DEADLINE, now_s)
+        else:
+            self._retry(batch, DefaultReason.OVERLOAD, now_s)
+        self._pump()
+
+    def _pump(self) -> None:
+        """Sends every batch that may go now and arms the timer."""
+        self._is_pump_due = False
+        now_s = self._loop.time()
+        while (batch := self.scheduler.next_batch(now_s)) is not None:
+            self._send(batch, now_s)
+        self._arm()
+
+    def _send(self, batch: Batch, now_s: float) -> None:
+        rows = self.input_type.rows([query.payload for query in batch.queries])
+        try:
+            self._connections[batch.replica].send_batch(batch.batch_id, batch.latest_deadline_s - now_s, rows)
+        except FrameTooLargeError as error:
+            logger.warning("a batch for %s:%s is too large for one frame: %s", self.model, self.version, error)
+            self.scheduler.returned(batch)
+            _default_all(batch.queries, DefaultReason.REJECTED_INPUT, now_s)
+        else:
+            self._batches[batch.batch_id] = batch
+
+    def _answer(self, batch: Batch, result: Result, now_s: float) -> None:
+        outputs = json_fragments(result.outputs)
+        if result.errors:
+            self._log_errors(result.errors, now_s)
+            for row in result.errors:
+                outputs[row] = None
+        if self._recorder.has_room:
+            self._recorder.record(self.model, self.version, batch.queries, outputs)
+        for query, output in zip(batch.queries, outputs, strict=True):
+            if output is None:
+                query.default(DefaultReason.MODEL_ERROR, now_s)
+            else:
+                query.predict(output, now_s)
+
+    def _retry(self, batch: Batch, reason: str, now_s: float) -> None:
+        refused = self.scheduler.retry(batch, now_s)
+        _default_all([query for query in refused if query.deadline_s <= now_s], DefaultReason.DEADLINE, now_s)
+        _default_all(refused, reason, now_s)
+
+    def _arm(self) -> None:
+        wake_s = self.scheduler.wake_at_s()
+        if wake_s is None or wake_s >= self._timer_at_s:
+            return  # an earlier timer only looks again
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at_s = wake_s
+        self._timer = self._loop.call_at(wake_s, self._wake)
+
+    def _wake(self) -> None:
+        self._timer, self._timer_at_s = None, float("inf")
+        now_s = self._loop.time()
+        _default_all(self.scheduler.take_due(now_s), DefaultReason.DEADLINE, now_s)
+        self._pump()
+
+    async def _close_link(self, replica: int) -> None:
+        link = self._links.pop(replica)
+        await link.close()
+        if replica in self._connections:
+            self.replica_down(replica, "the replica is no longer listed")
+
+    def _log_errors(self, errors: Mapping[int, str], now_s: float) -> None:
+        self.metrics.row_errors.add(len(errors))
+        if now_s >= self._next_log_s:
+            self._next_log_s = now_s + 1.0 / N_LOGGED_ERRORS_PER_S
+            logger.warning(
+                "%s:%s failed on %d rows: %s", self.model, self.version, len(errors), next(iter(errors.values()))
+            )
+
+
+def _default_all(queries: list[Query], reason: str, now_s: float) -> None:
+    for query in queries:
+        query.default(reason, now_s)

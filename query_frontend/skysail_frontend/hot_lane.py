@@ -1,0 +1,248 @@
+"""The hot lane: predict requests served inside the HTTP protocol class.
+
+No ASGI scope, no task, no future: the body goes to the application when the request is complete, and the response is
+written by the callback that brings the answer. Everything that is not a plain predict request falls through to the
+ASGI application, which has the same route.
+
+A client that keeps its connection sends the same head again and again. A head that the parser has accepted once is
+kept with what followed from it, so that a request that arrives whole needs one look-up instead of a dozen parser
+callbacks; figures in docs/performance.md.
+"""
+
+import asyncio
+import logging
+import re
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from skysail_frontend.catalog import Catalog
+from skysail_frontend.guarded_protocol import GuardedProtocol
+from skysail_frontend.http_response import ResponseWriter
+from skysail_frontend.query import Query
+from skysail_frontend.settings import Settings
+
+__all__ = ["Exchange", "HotLane", "hot_lane"]
+
+logger = logging.getLogger(__name__)
+
+PREDICT_PATH = re.compile(rb"/([a-z0-9][a-z0-9._-]{0,62})/predict/?")
+MAX_EXCHANGES = 256
+"""Pipelined requests in work on one connection; beyond, reading pauses until answers have gone out."""
+MAX_HEADS, MAX_HEAD_BYTES = 4096, 1024
+"""Bounds of the memory of heads: 4 MiB."""
+
+
+class Exchange:
+    """One predict request and its response; the sink of its queries."""
+
+    __slots__ = ("_lane", "keep_alive", "queries", "response")
+
+    def __init__(self, lane: "HotLane", keep_alive: bool) -> None:
+        self._lane = lane
+        self.keep_alive = keep_alive
+        self.queries: Sequence[Query] = ()
+        self.response: bytes | None = None
+
+    def answered(self, position: int, answer: bytes) -> None:
+        """`answer` is the whole body of the 200."""
+        lane = self._lane
+        if self.keep_alive:
+            self.response = lane.writer.ok(answer, lane.server_state.default_headers)
+        else:
+            self.response = lane.writer.response(200, answer, lane.server_state.default_headers, keep_alive=False)
+        lane.flush()
+
+    def refused(self, status: int, body: bytes) -> None:
+        """`body` is an error object."""
+        lane = self._lane
+        self.response = lane.writer.response(status, body, lane.server_state.default_headers, self.keep_alive)
+        lane.flush()
+
+
+class HotLane(GuardedProtocol):
+    """One client connection with the lane.
+
+    Invariants: responses leave in the order of their requests, ASGI ones included: the lane is taken only while no
+    ASGI request is in work, and an ASGI request waits in uvicorn's pipeline until the lane's exchanges are done.
+    When the client goes, its queries are cancelled.
+    """
+
+    catalog: Catalog
+    known_heads: dict[bytes, tuple[str, int]]
+    """Head to application name and body length, shared by the connections of a worker."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._exchanges: deque[Exchange] = deque()
+        self._lane_app: str | None = None  # the application of the request being received, if it is the lane's
+        self._lane_body: list[bytes] = []
+        self._whole: bytes | None = None  # the read that began with the request being received
+
+    def data_received(self, data: bytes) -> None:
+        self.was_active = True
+        if self.is_lingering:
+            return
+        if not self.is_mid_message and self._is_lane_free():
+            n_head = data.find(b"\r\n\r\n") + 4
+            known = self.known_heads.get(data[:n_head])
+            if known is not None and len(data) - n_head == known[1] and not self.is_shutting_down:
+                self._ask(known[0], data[n_head:], keep_alive=True)
+                return
+            self._whole = data
+        self.parse(data)
+        self._whole = None
+
+    def begin_request(self) -> None:
+        app = self._lane_request()
+        if app is None:
+            self._begin_asgi_request()
+            return
+        self._lane_app = app
+        self._lane_body = []
+        if self.expect_100_continue:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def take_body(self, body: bytes) -> None:
+        if self._lane_app is None:
+            super().take_body(body)
+        else:
+            self._lane_body.append(body)
+
+    def end_request(self) -> None:
+        if self._lane_app is None:
+            super().end_request()
+            return
+        app, self._lane_app = self._lane_app, None
+        body, self._lane_body = b"".join(self._lane_body), []
+        keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
+        if self._whole is not None and keep_alive:
+            self._remember_head(app, len(body))
+        self._whole = None
+        self._ask(app, body, keep_alive and not self.is_shutting_down)
+
+    def drop_request(self) -> bool:
+        if self._lane_app is None:
+            return super().drop_request()
+        self._lane_app = None
+        self._lane_body = []
+        return False
+
+    def write_refusal(self) -> None:
+        if not self._exchanges:
+            super().write_refusal()
+
+    def flush(self) -> None:
+        """Writes the responses that are complete and whose turn has come."""
+        exchanges = self._exchanges
+        responses: list[bytes] = []
+        keep_alive = True
+        while keep_alive and exchanges and (response := exchanges[0].response) is not None:
+            responses.append(response)
+            keep_alive = exchanges.popleft().keep_alive
+        if not responses or self.transport.is_closing():
+            return
+        self.was_active = True
+        self.transport.write(responses[0] if len(responses) == 1 else b"".join(responses))
+        self.server_state.total_requests += len(responses)
+        if not keep_alive:
+            self.transport.close()
+        elif not exchanges:
+            self._lane_is_done()
+
+    def is_idle(self) -> bool:
+        return not self._exchanges and super().is_idle()
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        if self._exchanges and not self.is_mid_message and self._is_lane_free():
+            self._exchanges[-1].keep_alive = False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        exchanges = list(self._exchanges)
+        self._exchanges.clear()
+        for exchange in exchanges:
+            for query in exchange.queries:
+                query.cancel()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.flow.pause_reading()  # who does not read answers may not ask more
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.flow.resume_reading()
+
+    def _is_lane_free(self) -> bool:
+        """No ASGI request is in work on this connection."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def _lane_request(self) -> str | None:
+        """The application's name if the request whose head is complete belongs to the lane."""
+        if self.parser.get_method() != b"POST" or not self._is_lane_free():
+            return None
+        if self.expect_100_continue and self._exchanges:
+            return None  # a 100 may not overtake the responses before it; the pipeline keeps the order
+        match = PREDICT_PATH.fullmatch(self.url)
+        return None if match is None else match[1].decode("ascii")
+
+    def _begin_asgi_request(self) -> None:
+        self._lane_app = None
+        if not self._exchanges:
+            super().begin_request()
+            return
+        self.cycle = _Busy()  # type: ignore[assignment]  # uvicorn looks at response_complete alone
+        super().begin_request()
+
+    def _ask(self, app: str, body: bytes, keep_alive: bool) -> None:
+        exchange = Exchange(self, keep_alive)
+        self._exchanges.append(exchange)
+        exchange.queries = self.catalog.ask(app, body, exchange, self.loop.time())
+        if len(self._exchanges) >= MAX_EXCHANGES:
+            self.flow.pause_reading()
+
+    def _lane_is_done(self) -> None:
+        """All exchanges are answered: goes on with what had to wait for that."""
+        if self.flow.read_paused and not self.flow.write_paused:
+            self.flow.resume_reading()
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+        else:
+            self.write_refusal()
+
+    def _remember_head(self, app: str, n_body_bytes: int) -> None:
+        whole = self._whole
+        if whole is None or self.parser.should_upgrade() or self.expect_100_continue:
+            return
+        n_head = whole.find(b"\r\n\r\n") + 4
+        names = [name for name, _ in self.headers]
+        if n_head > MAX_HEAD_BYTES or len(whole) - n_head != n_body_bytes or b"transfer-encoding" in names:
+            return
+        if len(self.known_heads) >= MAX_HEADS:
+            self.known_heads.clear()
+        self.known_heads[whole[:n_head]] = (app, n_body_bytes)
+
+
+class _Busy:
+    """Stands for the lane's exchanges where uvicorn asks whether a request is in work."""
+
+    response_complete = False
+
+
+def hot_lane(catalog: Catalog, settings: Settings) -> type[GuardedProtocol]:
+    """The protocol class for `uvicorn.Config(http=...)`, bound to a worker's catalog."""
+    bound: dict[str, Any] = {"settings": settings, "writer": ResponseWriter()}
+    if not settings.lane:
+        return type("BoundGuardedProtocol", (GuardedProtocol,), bound)
+    return type("BoundHotLane", (HotLane,), {**bound, "catalog": catalog, "known_heads": {}})

@@ -1,0 +1,107 @@
+"""Predict requests: the body of ``POST /<app>/predict`` to payloads, in one pass of compiled code per application."""
+
+from typing import Any
+
+import msgspec
+
+from skysail_frontend.errors import RequestRefusedError
+from skysail_frontend.input_type import InputError, InputType
+
+__all__ = ["PredictRequest", "PredictRequestParser"]
+
+
+class PredictRequest:
+    """What one request asks: ``payloads`` in input order, a pinned ``version`` or None, and the form of the answer.
+
+    ``is_batch`` is true when the answer is an object with ``batch_predictions``; a batch of exactly one collapses into
+    the single form (Clipper does, and its clients know).
+    """
+
+    __slots__ = ("is_batch", "payloads", "version")
+
+    def __init__(self, payloads: list[Any], is_batch: bool, version: str | None) -> None:
+        self.payloads = payloads
+        self.is_batch = is_batch
+        self.version = version
+
+
+class PredictRequestParser:
+    """Parses bodies for one input type. Made once per application; holds the compiled decoders.
+
+    :param max_batch_rows: how many examples ``input_batch`` may hold
+    """
+
+    def __init__(self, input_type: InputType, max_batch_rows: int) -> None:
+        self._input_type = input_type
+        self._max_batch_rows = max_batch_rows
+        example = input_type.python_type
+        unset = msgspec.UnsetType
+        both = msgspec.defstruct(
+            "Body",
+            [
+                ("input", example if example is Any else example | unset, msgspec.UNSET),
+                ("input_batch", list[example] | unset, msgspec.UNSET),  # type: ignore[valid-type]  # built at run time
+                ("version", str | None, None),
+            ],
+            gc=False,
+        )
+        single = msgspec.defstruct("SingleBody", [("input", example), ("version", str | None, None)], gc=False)
+        self._decode = msgspec.json.Decoder(both).decode
+        self._decode_single = msgspec.json.Decoder(single).decode
+
+    def parse(self, body: bytes) -> PredictRequest:
+        """:raises RequestRefusedError: status 400 with the field, what was expected and what came"""
+        request = self._decoded(body)
+        value = request.input
+        if value is not msgspec.UNSET:
+            return PredictRequest([self._payload(value, "input")], False, request.version)
+        if request.input_batch is msgspec.UNSET:
+            raise RequestRefusedError.json("Object missing required field `input` (or `input_batch`)")
+        examples = request.input_batch
+        if len(examples) > self._max_batch_rows:
+            raise RequestRefusedError.json(
+                f"`input_batch` holds {len(examples)} examples; at most {self._max_batch_rows} are accepted"
+            )
+        payloads = [self._payload(example, f"input_batch[{i}]") for i, example in enumerate(examples)]
+        return PredictRequest(payloads, len(payloads) != 1, request.version)
+
+    def _decoded(self, body: bytes) -> Any:
+        try:
+            return self._decode(body)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            return self._decoded_despite(body, error)
+
+    def _decoded_despite(self, body: bytes, error: Exception) -> Any:
+        """When both fields are present ``input`` wins, so a faulty ``input_batch`` beside it is not looked at."""
+        if isinstance(error, msgspec.ValidationError) and "$.input_batch" in str(error):
+            try:
+                request: Any = self._decode_single(body)
+            except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+                pass  # the first error is the one to tell
+            else:
+                return _Single(request.input, request.version)
+        raise RequestRefusedError.json(_cause(error)) from error
+
+    def _payload(self, value: Any, field: str) -> Any:
+        try:
+            return self._input_type.payload(value)
+        except InputError as error:
+            raise RequestRefusedError.json(f"`{field}` {error}") from error
+        except UnicodeEncodeError as error:
+            raise RequestRefusedError.json(f"`{field}` holds a lone surrogate, which is not text") from error
+
+
+class _Single:
+    input_batch = msgspec.UNSET
+
+    def __init__(self, value: Any, version: str | None) -> None:
+        self.input = value
+        self.version = version
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "JSON is nested too deeply"
+    if isinstance(error, UnicodeDecodeError):
+        return "JSON is not valid UTF-8"
+    return str(error).replace("`$.", "`").replace("- at `$`", "at the top level")

@@ -1,0 +1,130 @@
+"""Keeps one connection to one replica open for as long as the registry lists the replica."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from skysail_container.wire import Refused, Result, Welcome
+from skysail_frontend.replica_connection import ReplicaConnection
+
+__all__ = ["LinkEvents", "ReplicaLink"]
+
+logger = logging.getLogger(__name__)
+
+FIRST_RETRY_S, LAST_RETRY_S = 0.05, 1.0
+"""A container that was restarted listens again within a second or two; dialling it costs next to nothing."""
+CONNECT_TIMEOUT_S = 5.0
+"""For the connection and for the container's hello."""
+
+
+class LinkEvents:
+    """What the owner of a link hears; the int is the replica's key. Subclass and override all four."""
+
+    def replica_up(self, replica: int, connection: ReplicaConnection) -> None:
+        raise NotImplementedError
+
+    def replica_down(self, replica: int, reason: str) -> None:
+        raise NotImplementedError
+
+    def batch_result(self, replica: int, result: Result) -> None:
+        raise NotImplementedError
+
+    def batch_refused(self, replica: int, refused: Refused) -> None:
+        raise NotImplementedError
+
+
+class ReplicaLink:
+    """Dials `address` (``unix:/path`` or ``tcp:host:port``), checks what answers, dials again when it is lost.
+
+    Invariant: the owner hears `replica_up` and `replica_down` in turn, `replica_up` first; after `close` nothing.
+    """
+
+    def __init__(
+        self, replica: int, address: str, model: str, version: str, owner: LinkEvents, client_name: str
+    ) -> None:
+        self.address = address
+        self._replica = replica
+        self._model = model
+        self._version = version
+        self._owner = owner
+        self._client_name = client_name
+        self._connection: ReplicaConnection | None = None
+        self._is_up = False
+        self._is_closed = False
+        self._retry_s = FIRST_RETRY_S
+        self._lost = asyncio.Event()
+        self._last_reason = ""
+        self._task = asyncio.get_running_loop().create_task(self._run(), name=f"link {model}:{version}:{replica}")
+
+    async def close(self) -> None:
+        """Closes the connection and waits until the link's task has ended."""
+        self._is_closed = True
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        if self._connection is not None:
+            self._connection.close("the replica is no longer listed")
+
+    def welcomed(self, connection: ReplicaConnection, welcome: Welcome) -> None:
+        if (welcome.model, welcome.version) != (self._model, self._version):
+            connection.close(f"the container serves {welcome.model}:{welcome.version}")
+            return
+        self._retry_s = FIRST_RETRY_S
+        self._last_reason = ""
+        self._is_up = True
+        logger.info("replica %s:%s:%d is connected", self._model, self._version, self._replica)
+        self._owner.replica_up(self._replica, connection)
+
+    def result(self, connection: ReplicaConnection, result: Result) -> None:
+        if not self._is_closed:
+            self._owner.batch_result(self._replica, result)
+
+    def refused(self, connection: ReplicaConnection, refused: Refused) -> None:
+        if not self._is_closed:
+            self._owner.batch_refused(self._replica, refused)
+
+    def lost(self, connection: ReplicaConnection, reason: str) -> None:
+        self._connection = None
+        self._note(reason)
+        self._lost.set()
+        if self._is_up and not self._is_closed:
+            self._is_up = False
+            self._owner.replica_down(self._replica, reason)
+
+    async def _run(self) -> None:
+        while True:
+            self._lost.clear()
+            try:
+                async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                    self._connection = await self._dial()
+            except (OSError, TimeoutError, ValueError) as error:
+                self._note(str(error) or "it did not answer in time")
+            else:
+                await self._watch(self._connection)
+            await asyncio.sleep(self._retry_s)
+            self._retry_s = min(LAST_RETRY_S, 2 * self._retry_s)
+
+    async def _watch(self, connection: ReplicaConnection) -> None:
+        """Waits until the connection is lost; ends one that is not welcomed in time."""
+        try:
+            await asyncio.wait_for(self._lost.wait(), CONNECT_TIMEOUT_S)
+        except TimeoutError:
+            if not self._is_up:
+                connection.close("the container did not say hello in time")
+            await self._lost.wait()
+
+    async def _dial(self) -> ReplicaConnection:
+        loop = asyncio.get_running_loop()
+        make: Callable[[], ReplicaConnection] = lambda: ReplicaConnection(self, self._client_name)  # noqa: E731
+        scheme, _, rest = self.address.partition(":")
+        if scheme == "unix":
+            return (await loop.create_unix_connection(make, rest))[1]
+        host, _, port = rest.rpartition(":")
+        if scheme != "tcp" or not port.isdigit():
+            raise ValueError(f"{self.address!r} is not an address: unix:/path or tcp:host:port was expected")
+        return (await loop.create_connection(make, host, int(port)))[1]
+
+    def _note(self, reason: str) -> None:
+        """Logs why the replica is away, once per reason and outage."""
+        if reason != self._last_reason and not self._is_closed:
+            self._last_reason = reason
+            logger.warning("replica %s:%s:%d is away: %s", self._model, self._version, self._replica, reason)
