@@ -9,6 +9,7 @@ __all__ = [
     "NotFoundError",
     "RegistryEmptyError",
     "RegistryUnavailableError",
+    "StorageFullError",
     "TooLargeError",
 ]
 
@@ -37,6 +38,12 @@ class TooLargeError(ManagementError):
     """A body, an artifact or a value over its limit."""
 
     code = "too_large"
+
+
+class StorageFullError(ManagementError):
+    """The disk that holds the data directory has no room left."""
+
+    code = "storage_full"
 
 
 class NotFoundError(ManagementError):

@@ -1,0 +1,134 @@
+"""One container process, started here or by an earlier management process, watched through its pidfd.
+
+A pidfd becomes readable the moment the process ends, child or not, and a signal sent through it cannot hit a stranger
+that got the same pid later (pidfd_open(2), Linux 5.3).
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+__all__ = ["ContainerCommand", "ContainerProcess", "find_containers", "listens_at", "takes_connections"]
+
+_CONNECT_LIMIT_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerCommand:
+    """How a process is started: the arguments, the environment, where it begins and what it inherits."""
+
+    arguments: Sequence[str]
+    environment: Mapping[str, str]
+    directory: Path
+    inherited: tuple[int, ...] = ()
+
+
+class ContainerProcess:
+    """Invariant: `ended` is done exactly when the process is gone, with its exit status (None for an adopted one)."""
+
+    def __init__(self, pid: int, pidfd: int, child: "subprocess.Popen[bytes] | None") -> None:
+        self.pid = pid
+        self._pidfd = pidfd
+        self._child = child
+        self._loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[int | None] = self._loop.create_future()
+        self._loop.add_reader(pidfd, self._on_end)
+
+    @classmethod
+    async def start(cls, command: ContainerCommand, output: int) -> "ContainerProcess":
+        """Start a process in a session of its own, so that signals meant for management do not reach it.
+
+        :raises OSError: it cannot be started.
+        """
+        child = await asyncio.to_thread(_spawn, command, output)
+        return cls(child.pid, os.pidfd_open(child.pid), child)
+
+    @classmethod
+    def adopt(cls, pid: int, is_right: Callable[[int], bool]) -> "ContainerProcess | None":
+        """The running process with this pid, if it is the one that was meant; checked with its pid held fast."""
+        try:
+            pidfd = os.pidfd_open(pid)
+        except OSError:
+            return None
+        if not is_right(pid):
+            os.close(pidfd)
+            return None
+        return cls(pid, pidfd, None)
+
+    def _on_end(self) -> None:
+        self.release()
+        self.ended.set_result(self._child.wait() if self._child is not None else None)
+
+    def send(self, signal_number: signal.Signals) -> None:
+        """Send a signal; nothing happens if the process is gone."""
+        if not self.ended.done():
+            try:
+                signal.pidfd_send_signal(self._pidfd, signal_number)
+            except ProcessLookupError:
+                return
+
+    def release(self) -> None:
+        """Stop watching, whether the process lives on or not."""
+        if self._pidfd >= 0:
+            self._loop.remove_reader(self._pidfd)
+            os.close(self._pidfd)
+            self._pidfd = -1
+
+
+def _spawn(command: ContainerCommand, output: int) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        command.arguments,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        env=dict(command.environment),
+        cwd=command.directory,
+        pass_fds=command.inherited,
+        start_new_session=True,
+    )
+
+
+async def takes_connections(path: Path) -> bool:
+    """Whether something listens on the unix socket."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            async with asyncio.timeout(_CONNECT_LIMIT_S):
+                await asyncio.get_running_loop().sock_connect(probe, str(path))
+        except OSError:  # TimeoutError is one
+            return False
+    return True
+
+
+def find_containers(socket_directory: Path) -> dict[str, int]:
+    """The processes of this machine that listen below the directory, by their `--listen` argument. Blocks shortly."""
+    found: dict[str, int] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            address = _listen_argument(int(entry.name))
+            if address is not None and address.startswith(f"unix:{socket_directory}/"):
+                found[address] = int(entry.name)
+    return found
+
+
+def listens_at(address: str) -> Callable[[int], bool]:
+    """A check for `ContainerProcess.adopt`: whether a process was started to listen at the address."""
+    return lambda pid: _listen_argument(pid) == address
+
+
+def _listen_argument(pid: int) -> str | None:
+    """What a process was given as `--listen`; None if it has no such argument, is gone, or is another user's."""
+    try:
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return None
+    for name, value in pairwise(arguments):
+        if name == b"--listen":
+            return value.decode("utf-8", "replace")
+    return None

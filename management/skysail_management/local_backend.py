@@ -1,0 +1,217 @@
+"""Containers as processes of this machine, listening on unix sockets.
+
+They outlive management: nothing of theirs runs through it, and the next management process finds and adopts them. The
+one descriptor they may inherit is the lifeline of whoever supervises management, so that they end when that one ends.
+"""
+
+import asyncio
+import logging
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from skysail_management.artifacts import ArtifactStore
+from skysail_management.backend import BackendEvent, ContainerExited, ContainerReady, Launched
+from skysail_management.container_log import ContainerLogs
+from skysail_management.container_process import (
+    ContainerCommand,
+    ContainerProcess,
+    find_containers,
+    listens_at,
+    takes_connections,
+)
+from skysail_management.errors import InvalidError, ManagementError
+from skysail_management.records import Replica, Version
+from skysail_management.replica_slot import ReplicaKey
+
+__all__ = ["RUNTIME_COMMAND", "LocalBackend"]
+
+logger = logging.getLogger(__name__)
+
+RUNTIME_COMMAND = (sys.executable, "-m", "skysail_container")
+
+_PROBE_FIRST_S = 0.02
+_PROBE_LONGEST_S = 0.25
+"""A container says that it is ready by listening; until then its socket is tried, at first often."""
+
+_CUT_LOGS_EVERY_S = 2.0
+
+
+class LocalBackend:
+    """An async context manager; leaving it stops watching, not the containers."""
+
+    def __init__(
+        self,
+        artifacts: ArtifactStore,
+        logs: ContainerLogs,
+        socket_directory: Path,
+        *,
+        drain_limit_s: float,
+        lifeline_fd: int | None = None,
+        command: Sequence[str] = RUNTIME_COMMAND,
+    ) -> None:
+        self._artifacts = artifacts
+        self._logs = logs
+        self._socket_directory = socket_directory
+        self._drain_limit_s = drain_limit_s
+        self._lifeline_fd = lifeline_fd
+        self._command = command
+        self._processes: dict[ReplicaKey, ContainerProcess] = {}
+        self._events: asyncio.Queue[BackendEvent] = asyncio.Queue()
+        self._tasks = asyncio.TaskGroup()
+        self._watchers: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        await self._tasks.__aenter__()
+        self._begin(self._cut_logs(), "cut container logs")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for task in self._watchers:
+            task.cancel()
+        await self._tasks.__aexit__(kind, error, traceback)
+        for process in self._processes.values():
+            process.release()
+
+    def _begin(self, work: "asyncio._CoroutineLike[None]", name: str) -> None:
+        task = self._tasks.create_task(work, name=name)
+        self._watchers.add(task)
+        task.add_done_callback(self._watchers.discard)
+
+    async def start(self, version: Version, replica_id: int) -> Launched:
+        key = (version.model, version.version, replica_id)
+        path = self._socket_directory / f"{secrets.token_hex(6)}.sock"
+        output = self._logs.open_for_container(*key)
+        try:
+            process = await ContainerProcess.start(self._container_command(version, path), output)
+        except OSError as error:
+            raise ManagementError(f"the container could not be started: {error}") from error
+        finally:
+            os.close(output)
+        self._watch(key, process, path)
+        logger.info("started %s:%s:%d as process %d", *key, process.pid)
+        return Launched(f"unix:{path}", process.pid)
+
+    def _container_command(self, version: Version, path: Path) -> ContainerCommand:
+        if version.artifact is None:
+            raise InvalidError("this version has no artifact, and the local backend can start nothing else")
+        folder = self._artifacts.folder(version.artifact)
+        options = {
+            "--model": str(folder),
+            "--listen": f"unix:{path}",
+            "--name": version.model,
+            "--version": version.version,
+            "--input-type": version.input_type.value,
+        }
+        if self._lifeline_fd is not None:
+            options["--lifeline-fd"] = str(self._lifeline_fd)
+        arguments = [*self._command, *(text for option in options.items() for text in option)]
+        inherited = () if self._lifeline_fd is None else (self._lifeline_fd,)
+        return ContainerCommand(arguments, _container_environment(os.environ), folder, inherited)
+
+    def _watch(self, key: ReplicaKey, process: ContainerProcess, path: Path) -> None:
+        self._processes[key] = process
+        self._begin(self._follow(key, process, path), "watch {}:{}:{}".format(*key))
+
+    async def _follow(self, key: ReplicaKey, process: ContainerProcess, path: Path) -> None:
+        if await _listens_before_it_ends(process, path):
+            self._events.put_nowait(ContainerReady(key))
+        status = await asyncio.shield(process.ended)
+        _unlink(path)
+        del self._processes[key]
+        reason = _exit_text(status)
+        words = self._logs.last_words(*key)
+        logger.info("process %d of %s:%s:%d is gone: %s", process.pid, *key, reason)
+        self._events.put_nowait(ContainerExited(key, f"{reason}\n{words}" if words else reason))
+
+    async def adopt(self, replicas: Sequence[Replica], *, end_strays: bool) -> set[ReplicaKey]:
+        running = await asyncio.to_thread(find_containers, self._socket_directory)
+        adopted: set[ReplicaKey] = set()
+        for replica in replicas:
+            key = (replica.model, replica.version, replica.replica_id)
+            pid = running.get(replica.address)
+            if pid is not None and pid == replica.pid and await self._adopt_one(key, replica, pid):
+                del running[replica.address]
+                adopted.add(key)
+        if end_strays:
+            await self._end_strays(running)
+        elif running:
+            logger.warning("%d containers run that the registry does not know; they are left alone", len(running))
+        return adopted
+
+    async def _adopt_one(self, key: ReplicaKey, replica: Replica, pid: int) -> bool:
+        path = Path(replica.address.removeprefix("unix:"))
+        if replica.state not in ("starting", "ready"):
+            return False
+        if replica.state == "ready" and not await takes_connections(path):
+            return False
+        process = ContainerProcess.adopt(pid, listens_at(replica.address))
+        if process is None:
+            return False
+        logger.info("adopted process %d of %s:%s:%d", pid, *key)
+        self._watch(key, process, path)
+        return True
+
+    async def _end_strays(self, running: Mapping[str, int]) -> None:
+        for address, pid in running.items():
+            stray = ContainerProcess.adopt(pid, listens_at(address))
+            if stray is not None:
+                logger.warning("process %d (%s) is nobody's container: ending it", pid, address)
+                stray.send(signal.SIGKILL)
+                await stray.ended
+                _unlink(address.removeprefix("unix:"))
+
+    def stop(self, key: ReplicaKey) -> None:
+        process = self._processes.get(key)
+        if process is not None:
+            self._begin(self._end(process), "stop {}:{}:{}".format(*key))
+
+    async def _end(self, process: ContainerProcess) -> None:
+        process.send(signal.SIGTERM)
+        done, _ = await asyncio.wait([process.ended], timeout=self._drain_limit_s)
+        if not done:
+            logger.warning("process %d did not drain within %g s: killing it", process.pid, self._drain_limit_s)
+            process.send(signal.SIGKILL)
+
+    async def next_event(self) -> BackendEvent:
+        return await self._events.get()
+
+    async def _cut_logs(self) -> None:
+        while True:
+            await asyncio.sleep(_CUT_LOGS_EVERY_S)
+            await asyncio.to_thread(self._logs.cut_long_files)
+
+
+def _unlink(path: Path | str) -> None:
+    Path(path).unlink(missing_ok=True)
+
+
+async def _listens_before_it_ends(process: ContainerProcess, path: Path) -> bool:
+    pause_s = _PROBE_FIRST_S
+    while not process.ended.done():
+        if await takes_connections(path):
+            return True
+        await asyncio.wait([process.ended], timeout=pause_s)
+        pause_s = min(pause_s * 1.5, _PROBE_LONGEST_S)
+    return False
+
+
+def _container_environment(ours: Mapping[str, str]) -> dict[str, str]:
+    """Models run foreign code: they get none of our settings, the token among them, and write no caches."""
+    kept = {name: value for name, value in ours.items() if not name.startswith("SKYSAIL_")}
+    return kept | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+
+
+def _exit_text(status: int | None) -> str:
+    if status is None:
+        return "the container ended"
+    if status < 0:
+        return f"the container was killed by {signal.Signals(-status).name}"
+    return f"the container ended with exit status {status}"

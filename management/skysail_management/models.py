@@ -1,0 +1,228 @@
+"""Decisions about models and their versions: a snapshot and a wish in, entries to write out. Pure.
+
+A version's input type is its model's. A model goes with its last version, unless an application is linked to it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import msgspec
+
+from skysail_management.errors import ConflictError, IncompatibleError, InUseError, NotFoundError
+from skysail_management.inputs import (
+    checked_batch_size,
+    checked_input_type,
+    checked_labels,
+    checked_n_replicas,
+    checked_name,
+    checked_text,
+)
+from skysail_management.records import Entry, InputType, Model, Snapshot, Version
+
+__all__ = [
+    "NewVersion",
+    "add_version",
+    "delete_model",
+    "delete_version",
+    "has_ready_replica",
+    "set_current_version",
+    "set_n_replicas",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class NewVersion:
+    """A version as a client asks for it. `at_once`: current as soon as it is registered, ready or not."""
+
+    model: str
+    version: str
+    input_type: str
+    artifact: str | None = None
+    labels: list[str] = field(default_factory=list)
+    n_replicas: int = 1
+    batch_size: int = -1
+    container_image: str | None = None
+    model_data_path: str | None = None
+    at_once: bool = False
+
+
+def add_version(snapshot: Snapshot, new: NewVersion, now: datetime) -> Sequence[Entry]:
+    """Register a version, and the model with its first one.
+
+    The version is current at once if the model has no other or `at_once` says so, else when it has a ready replica.
+
+    :raises InvalidError: a bad name, input type, label or number.
+    :raises ConflictError: the version exists; versions are immutable.
+    :raises IncompatibleError: the model takes another input type.
+    """
+    version = _version(new, now)
+    if (new.model, new.version) in snapshot.versions:
+        raise ConflictError(
+            f"model with name '{new.model}' and version '{new.version}' already exists", field="version"
+        )
+    model = snapshot.models.get(new.model)
+    if model is None:
+        model = Model(name=new.model, input_type=version.input_type, created_at=now)
+    _check_input_type(model, version.input_type, new.version)
+    if new.at_once or model.current_version is None:
+        model = msgspec.structs.replace(model, current_version=new.version, next_version=None)
+    elif new.n_replicas > 0:
+        model = msgspec.structs.replace(model, next_version=new.version)
+    return [Entry.put(model), Entry.put(version)]
+
+
+def _version(new: NewVersion, now: datetime) -> Version:
+    return Version(
+        model=checked_name("model", new.model, "model"),
+        version=checked_name("version", new.version, "version"),
+        input_type=checked_input_type(new.input_type),
+        artifact=new.artifact,
+        labels=checked_labels(new.labels),
+        container_image=checked_text(new.container_image, "container_image"),
+        model_data_path=checked_text(new.model_data_path, "model_data_path"),
+        batch_size=checked_batch_size(new.batch_size),
+        n_replicas=checked_n_replicas(new.n_replicas),
+        state="starting" if new.n_replicas else "stopped",
+        created_at=now,
+    )
+
+
+def _check_input_type(model: Model, input_type: InputType, version: str) -> None:
+    if model.input_type != input_type:
+        raise IncompatibleError(
+            f"Model with name '{model.name}' has input_type '{model.input_type}'. "
+            f"Version '{version}' was given the incompatible input_type '{input_type}'.",
+            field="input_type",
+        )
+
+
+def set_current_version(snapshot: Snapshot, model: str, version: str, *, at_once: bool) -> Sequence[Entry]:
+    """Make a version current: at once, or when it has a ready replica if the present one answers and it cannot yet.
+
+    A version without replicas gets one.
+
+    :raises NotFoundError: no such version.
+    """
+    wanted = snapshot.versions.get((model, version))
+    record = snapshot.models.get(model)
+    if wanted is None or record is None:
+        raise NotFoundError(
+            f"Cannot set non-existent version '{version}' for model with name '{model}'", field="version"
+        )
+    entries: list[Entry] = []
+    if wanted.n_replicas == 0:
+        entries.append(Entry.put(msgspec.structs.replace(wanted, n_replicas=1, state="starting", reason="")))
+    if not at_once and _must_wait(snapshot, record, version):
+        changed = msgspec.structs.replace(record, next_version=version)
+    else:
+        changed = msgspec.structs.replace(record, current_version=version, next_version=None)
+    return [*entries, Entry.put(changed)] if entries or changed != record else []
+
+
+def _must_wait(snapshot: Snapshot, model: Model, version: str) -> bool:
+    if model.current_version in (None, version):
+        return False
+    return has_ready_replica(snapshot, model.name, model.current_version or "") and not has_ready_replica(
+        snapshot, model.name, version
+    )
+
+
+def has_ready_replica(snapshot: Snapshot, model: str, version: str) -> bool:
+    """Whether any replica of the version may be sent queries."""
+    return any(
+        replica.state == "ready"
+        for replica in snapshot.replicas.values()
+        if (replica.model, replica.version) == (model, version)
+    )
+
+
+def set_n_replicas(snapshot: Snapshot, model: str, version: str, n_replicas: int) -> Sequence[Entry]:
+    """Wish for another number of replicas; the reconciler starts and stops them.
+
+    :raises NotFoundError: no such version.
+    :raises InvalidError: a number out of range.
+    """
+    record = _existing(snapshot, model, version)
+    checked_n_replicas(n_replicas)
+    if n_replicas == record.n_replicas:
+        return []
+    changed = msgspec.structs.replace(record, n_replicas=n_replicas)
+    if n_replicas == 0:
+        changed = msgspec.structs.replace(changed, state="stopped", reason="")
+    elif record.state == "stopped":
+        changed = msgspec.structs.replace(changed, state="starting", reason="")
+    return [Entry.put(changed)]
+
+
+def delete_version(snapshot: Snapshot, model: str, version: str, *, force: bool) -> Sequence[Entry]:
+    """Remove a version with its replicas, and the model if it was the last and nothing is linked to it.
+
+    :raises NotFoundError: no such version.
+    :raises InUseError: it is the current version of a linked model, and `force` is not given.
+    """
+    record = _existing(snapshot, model, version)
+    model_record = snapshot.models.get(model)
+    linked = _linked_applications(snapshot, model)
+    is_current = model_record is not None and model_record.current_version == version
+    if is_current and linked and not force:
+        raise InUseError(
+            f"Version '{version}' is the current version of model '{model}', which is linked to {linked}. "
+            "Set another version, unlink the model, or force the deletion.",
+            field="version",
+        )
+    entries = _version_entries(snapshot, record)
+    others = [key for key in snapshot.versions if key[0] == model and key[1] != version]
+    if model_record is not None and not others and not linked:
+        return [*entries, Entry.delete(model_record)]
+    if model_record is not None and version in (model_record.current_version, model_record.next_version):
+        entries.append(Entry.put(_without(model_record, version)))
+    return entries
+
+
+def delete_model(snapshot: Snapshot, name: str, *, force: bool) -> Sequence[Entry]:
+    """Remove a model with its versions and replicas; with `force` also the links to it.
+
+    :raises NotFoundError: no such model.
+    :raises InUseError: an application is linked to it, and `force` is not given.
+    """
+    model = snapshot.models.get(name)
+    if model is None:
+        raise NotFoundError(f"No model with name '{name}' exists.", field="name")
+    linked = _linked_applications(snapshot, name)
+    if linked and not force:
+        raise InUseError(f"Model '{name}' is linked to {linked}. Unlink it, or force the deletion.", field="name")
+    entries = [Entry.delete(model)]
+    for application in snapshot.applications.values():
+        links = tuple(link for link in application.links if link.model != name)
+        if links != application.links:
+            entries.append(Entry.put(msgspec.structs.replace(application, links=links)))
+    for version in snapshot.versions.values():
+        if version.model == name:
+            entries += _version_entries(snapshot, version)
+    return entries
+
+
+def _existing(snapshot: Snapshot, model: str, version: str) -> Version:
+    record = snapshot.versions.get((model, version))
+    if record is None:
+        raise NotFoundError(f"Model with name '{model}' and version '{version}' does not exist", field="version")
+    return record
+
+
+def _version_entries(snapshot: Snapshot, version: Version) -> list[Entry]:
+    key = (version.model, version.version)
+    replicas = [r for r in snapshot.replicas.values() if (r.model, r.version) == key]
+    return [Entry.delete(version), *(Entry.delete(replica) for replica in replicas)]
+
+
+def _without(model: Model, version: str) -> Model:
+    """The model once a version is gone. No other version takes its place unasked."""
+    current = None if model.current_version == version else model.current_version
+    following = None if model.next_version == version else model.next_version
+    return msgspec.structs.replace(model, current_version=current, next_version=following)
+
+
+def _linked_applications(snapshot: Snapshot, model: str) -> str:
+    names = [a.name for a in snapshot.applications.values() if any(link.model == model for link in a.links)]
+    return ", ".join(f"'{name}'" for name in sorted(names))
