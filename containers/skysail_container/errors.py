@@ -2,9 +2,14 @@
 
 __all__ = [
     "FrameTooLargeError",
+    "ListenError",
     "MalformedFrameError",
+    "ManifestError",
+    "ModelLoadError",
+    "ModelOutputError",
     "SkysailContainerError",
     "UnsupportedVersionError",
+    "UnusableRowsError",
     "WireError",
 ]
 
@@ -42,3 +47,27 @@ class UnsupportedVersionError(MalformedFrameError):
         super().__init__("protocol_version", f"version {asked} is asked for, this side speaks {spoken}")
         self.asked = asked
         self.spoken = spoken
+
+
+class ListenError(SkysailContainerError):
+    """The address cannot be listened on: another process has it, or this machine does not."""
+
+
+class ModelLoadError(SkysailContainerError):
+    """The model cannot be loaded; the text says what to do about it."""
+
+
+class ManifestError(ModelLoadError):
+    """The model folder's skysail.json is not a manifest; `field` names the part that is wrong."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"skysail.json: {field}: {problem}")
+        self.field = field
+
+
+class ModelOutputError(SkysailContainerError):
+    """What the model returned is not one output per row."""
+
+
+class UnusableRowsError(SkysailContainerError):
+    """The rows of a batch are not of the kind that the model's input type takes."""

@@ -31,6 +31,7 @@ from skysail_container.wire.rows_reader import read_rows
 __all__ = ["decode_from_client", "decode_from_container"]
 
 _MAX_FIELDS = 64
+_HELLO = int(MessageType.HELLO)
 _M = TypeVar("_M")
 _C = TypeVar("_C", bound=str)
 
@@ -61,7 +62,7 @@ def _decode(body: bytes, readers: Mapping[int, tuple[int, Callable[[BodyReader],
     known = readers.get(message_type)
     if known is None:
         raise MalformedFrameError("type", f"{message_type} is not a message of this direction")
-    if message_type == MessageType.HELLO and n_fields > 1:
+    if message_type == _HELLO and n_fields > 1:
         _check_version(reader.integer("protocol_version"))
     n_expected, read = known
     if n_fields != n_expected:

@@ -76,7 +76,7 @@ def _read_json(reader: BodyReader) -> Json:
 def _read_array(reader: BodyReader) -> tuple[str, tuple[int, ...], bytes]:
     dtype, item_bytes = _read_dtype(reader)
     n_dimensions = reader.array("rows.shape", MAX_DIMENSIONS)
-    shape = reader.integers("rows.shape", n_dimensions)
+    shape = tuple([reader.integer("rows.shape") for _ in range(n_dimensions)])
     n_elements = prod(shape)
     # With one axis of zero the others are free of the data's length; NumPy multiplies them all the same.
     if not n_elements and prod([n or 1 for n in shape]) * item_bytes > MAX_INTEGER:

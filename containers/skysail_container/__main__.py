@@ -1,0 +1,53 @@
+"""`python -m skysail_container --model DIR --listen ADDRESS`: one model version behind RPC."""
+
+import asyncio
+import io
+import logging
+import os
+import sys
+from collections.abc import Callable
+from threading import Timer
+from typing import NoReturn
+
+from skysail_container.lifetime import Ending, serve
+from skysail_container.settings import read_settings
+
+__all__ = ["main"]
+
+EXIT_PATIENCE_S = 5.0
+"""Threads and exit handlers that a model left behind have so long; then the process ends without them."""
+
+
+def main() -> NoReturn:
+    """Runs a container until it is told to stop, and exits."""
+    settings = read_settings(sys.argv[1:], os.environ)
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # what a model prints belongs into its log now, not at the end
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        ending = runner.run(serve(settings))
+    _exit(ending)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+def _exit(ending: Ending) -> NoReturn:
+    logging.shutdown()
+    sys.stdout.flush()
+    if ending.is_model_busy:  # tearing the interpreter down under a running model can crash in its native code
+        os._exit(ending.exit_code)
+    guard = Timer(EXIT_PATIENCE_S, os._exit, (ending.exit_code,))
+    guard.daemon = True
+    guard.start()
+    sys.exit(ending.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,199 @@
+"""One client's connection: frames in, messages to the service, replies out."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
+
+from skysail_container.errors import FrameTooLargeError, UnsupportedVersionError, WireError
+from skysail_container.outbox import Outbox
+from skysail_container.settings import Settings
+from skysail_container.wire import (
+    ClientMessage,
+    ContainerMessage,
+    FrameDecoder,
+    Hello,
+    ProtocolError,
+    decode_from_client,
+    encode,
+)
+
+__all__ = ["LINGER_S", "Connection", "Service"]
+
+LINGER_S = 1.0
+"""A connection reads on for so long after its last frame: closing with bytes unread destroys that frame on its way
+(RFC 1122, 4.2.2.13)."""
+
+_READ_BYTES = 256 * 1024
+
+_log = logging.getLogger(__name__)
+
+
+class Service(Protocol):
+    """What connections bring their messages to, on the event loop's thread."""
+
+    def handle(self, connection: "Connection", message: ClientMessage) -> None:
+        """Acts on a message; the first of a connection is its Hello, and no later one is."""
+        ...
+
+    def protocol_error(self) -> None:
+        """Counts a peer that broke the protocol."""
+        ...
+
+    def closed(self, connection: "Connection") -> None:
+        """The connection is gone; called once."""
+        ...
+
+
+class Connection:
+    """Lives on the event loop's thread; only `send` may be called from any thread.
+
+    Invariants: messages reach the service in the order they came, a Hello first; a peer that breaks the protocol
+    gets one Error frame, nothing it sent later is acted on, and only its own connection is closed; an end of file
+    closes the connection in both directions.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        service: Service,
+        settings: Settings,
+        loop: asyncio.AbstractEventLoop,
+        clock: Callable[[], float],
+    ) -> None:
+        self._sock = sock
+        self._service = service
+        self._settings = settings
+        self._loop = loop
+        self._clock = clock
+        self._decoder = FrameDecoder(settings.max_frame_bytes)
+        self._outbox = Outbox(
+            sock,
+            settings.max_outgoing_bytes,
+            on_backlog=lambda: self._on_loop(self._start_writing),
+            on_broken=lambda why: self._on_loop(partial(self._close_because, why)),
+        )
+        self._waiting_since_s: float | None = clock()
+        self._has_greeted = False
+        self._is_ending = False
+        self._is_closed = False
+        self.peer = "a client"
+
+    def open(self) -> None:
+        """Begins to read."""
+        self._loop.add_reader(self._sock, self._on_readable)
+
+    def send(self, message: ContainerMessage) -> None:
+        """Sends `message`, from any thread; it is dropped when the connection is gone.
+
+        :raises FrameTooLargeError: it is longer than a frame may be; nothing was sent.
+        """
+        self._outbox.send(encode(message, self._settings.max_frame_bytes))
+
+    def check_patience(self, now_s: float) -> None:
+        """Ends the connection when its hello, or the rest of a frame, is overdue at `now_s`."""
+        limit_s = self._settings.frame_timeout_s if self._has_greeted else self._settings.hello_timeout_s
+        if self._waiting_since_s is not None and now_s - self._waiting_since_s > limit_s:
+            awaited = "the rest of a frame" if self._has_greeted else "HELLO"
+            self._fail("timeout", f"{awaited} did not come within {limit_s:g} seconds")
+
+    def end(self) -> None:
+        """Closes the connection once everything sent has left; what the peer sends from now on is not acted on."""
+        if self._is_closed or self._is_ending:
+            return
+        self._is_ending = True
+        self._waiting_since_s = None
+        self._loop.call_later(LINGER_S, self.close)
+        if not self._outbox.n_backlog_bytes:
+            self._shut_down_writing()
+
+    def close(self) -> None:
+        """Closes the connection at once."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._outbox.close()
+        self._loop.remove_reader(self._sock)
+        self._loop.remove_writer(self._sock)
+        self._sock.close()
+        self._service.closed(self)
+
+    def _on_readable(self) -> None:
+        try:
+            data = self._sock.recv(_READ_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self._close_because(f"reading failed: {error.strerror or error}")
+            return
+        if not data:
+            self.close()
+        elif not self._is_ending:
+            self._take_in(data)
+
+    def _take_in(self, data: bytes) -> None:
+        try:
+            for body in self._decoder.feed(data):
+                self._dispatch(decode_from_client(body))
+                if self._is_ending or self._is_closed:
+                    return
+        except WireError as error:
+            self._fail(_error_code(error), str(error))
+            return
+        if self._has_greeted:
+            self._note_partial_frame()
+
+    def _note_partial_frame(self) -> None:
+        if not self._decoder.n_buffered_bytes:
+            self._waiting_since_s = None
+        elif self._waiting_since_s is None:
+            self._waiting_since_s = self._clock()
+
+    def _dispatch(self, message: ClientMessage) -> None:
+        if isinstance(message, ProtocolError):
+            self._close_because(f"it reports a protocol error: {message.code}: {message.text}")
+        elif isinstance(message, Hello) == self._has_greeted:
+            self._fail("unexpected", "HELLO comes first and only once")
+        else:
+            if isinstance(message, Hello):
+                self._has_greeted = True
+                self.peer = message.client
+            self._service.handle(self, message)
+
+    def _fail(self, code: str, text: str) -> None:
+        _log.warning("%s broke the protocol: %s: %s", self.peer, code, text)
+        self._service.protocol_error()
+        self.send(ProtocolError(code, text))
+        self.end()
+
+    def _close_because(self, why: str) -> None:
+        if not self._is_closed:
+            _log.info("closing the connection of %s: %s", self.peer, why)
+            self.close()
+
+    def _start_writing(self) -> None:
+        if not self._is_closed:
+            self._loop.add_writer(self._sock, self._on_writable)
+
+    def _on_writable(self) -> None:
+        if self._outbox.flush() and not self._is_closed:
+            self._loop.remove_writer(self._sock)
+            if self._is_ending:
+                self._shut_down_writing()
+
+    def _shut_down_writing(self) -> None:
+        try:
+            self._sock.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            self._close_because(f"it is gone: {error.strerror or error}")
+
+    def _on_loop(self, callback: Callable[[], None]) -> None:
+        self._loop.call_soon_threadsafe(callback)
+
+
+def _error_code(error: WireError) -> str:
+    if isinstance(error, FrameTooLargeError):
+        return "frame_too_large"
+    return "unsupported_version" if isinstance(error, UnsupportedVersionError) else "malformed"

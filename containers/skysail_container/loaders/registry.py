@@ -1,0 +1,58 @@
+"""From the manifest's framework to its loader. A loader's module, and with it the framework, is imported on demand."""
+
+import logging
+from collections.abc import Callable
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from skysail_container.errors import ModelLoadError, SkysailContainerError
+from skysail_container.exception_text import exception_text
+from skysail_container.manifest import Framework, Manifest
+from skysail_container.model import Model
+
+__all__ = ["load_model"]
+
+Loader = Callable[[Path, Manifest], Model]
+
+_MODULES: dict[Framework, str] = {
+    "sklearn": "skysail_container.loaders.sklearn",
+    "python": "skysail_container.loaders.python_function",
+    "folder": "skysail_container.loaders.model_folder",
+}
+
+_log = logging.getLogger(__name__)
+
+
+def load_model(folder: Path, manifest: Manifest) -> Model:
+    """The model in `folder`. Runs the model's own code.
+
+    :raises ModelLoadError: it cannot be loaded, for whatever reason.
+    """
+    _warn_of_other_versions(manifest)
+    try:
+        load: Loader = import_module(_MODULES[manifest.framework]).load
+        return load(folder, manifest)
+    except SkysailContainerError:
+        raise
+    except ModuleNotFoundError as error:
+        raise ModelLoadError(
+            f"the model needs the module {error.name!r}, which is not installed in this container: "
+            "add it to the container's environment, or put its source into a model folder"
+        ) from error
+    except BaseException as error:  # a model's code may raise anything, SystemExit included, while it is loaded
+        raise ModelLoadError(f"the model cannot be loaded: {exception_text(error)}") from error
+
+
+def _warn_of_other_versions(manifest: Manifest) -> None:
+    for library, saved_with in (manifest.libraries or {}).items():
+        installed = _installed_version(library)
+        if installed != saved_with:
+            _log.warning("the model was saved with %s %s; here it is %s", library, saved_with, installed or "missing")
+
+
+def _installed_version(library: str) -> str | None:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return None

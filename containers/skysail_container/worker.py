@@ -1,0 +1,153 @@
+"""The thread that loads the model and runs its batches, one at a time."""
+
+import logging
+from collections.abc import Callable
+from queue import SimpleQueue
+from threading import Lock, Thread
+
+from skysail_container.batch_execution import run_batch
+from skysail_container.batch_output import BatchOutput, failed_batch
+from skysail_container.error_log import ErrorLog
+from skysail_container.errors import FrameTooLargeError, ModelLoadError
+from skysail_container.exception_text import exception_text
+from skysail_container.model import Model
+from skysail_container.service_statistics import ServiceStatistics
+from skysail_container.wire import RefusalCode, Refused, Result
+from skysail_container.work_queue import Recipient, Work, WorkQueue
+
+__all__ = ["Worker"]
+
+_log = logging.getLogger(__name__)
+
+
+class Worker:
+    """Loads a model and runs queued batches by earliest deadline, on a thread of its own.
+
+    The model is loaded and warmed on the same thread, because frameworks keep thread pools and sessions per thread.
+    Replies are sent from it as well: a reply never waits for another thread to get the interpreter lock back from the
+    next batch.
+    Invariant: each batch that `submit` took is answered once, unless its recipient is forgotten first.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], Model],
+        queue: WorkQueue,
+        statistics: ServiceStatistics,
+        clock: Callable[[], float],
+    ) -> None:
+        self._load = load
+        self._queue = queue
+        self._statistics = statistics
+        self._clock = clock
+        self._errors = ErrorLog(clock)
+        self._lock = Lock()
+        self._wakes: SimpleQueue[bool] = SimpleQueue()
+        self._is_running = False
+        self._when_idle: list[Callable[[], None]] = []
+
+    def start(self, loaded: Callable[[ModelLoadError | None], None], crashed: Callable[[], None]) -> None:
+        """Starts the thread. It calls `loaded` once, with what went wrong or None when the model is ready.
+
+        It calls `crashed` should it end by an error of ours; batches are not answered from then on.
+        """
+        Thread(target=self._main, args=(loaded, crashed), name="model", daemon=True).start()
+
+    def submit(self, work: Work) -> bool:
+        """Takes `work` in; False when the queue is full."""
+        with self._lock:
+            is_queued = self._queue.put(work)
+        if is_queued:
+            self._wakes.put(True)
+        return is_queued
+
+    def cancel(self, recipient: Recipient, batch_id: int) -> bool:
+        """Answers a batch that has not started with `cancelled`; False when there is none."""
+        with self._lock:
+            work = self._queue.cancel(recipient, batch_id)
+        if work is not None:
+            self._refuse(work, "cancelled", "the client cancelled it")
+        return work is not None
+
+    def forget(self, recipient: Recipient) -> None:
+        """Drops the batches of a recipient that is gone."""
+        with self._lock:
+            n_dropped = self._queue.forget(recipient)
+        self._statistics.count("abandoned", n_dropped)
+
+    def when_idle(self, callback: Callable[[], None]) -> None:
+        """Calls `callback` once on the worker's thread, as soon as nothing waits or runs."""
+        with self._lock:
+            self._when_idle.append(callback)
+        self._wakes.put(True)
+
+    def load_figures(self) -> dict[str, int | float]:
+        """What waits and runs at this moment."""
+        with self._lock:
+            return {
+                "queued": len(self._queue),
+                "queued_bytes": self._queue.n_bytes,
+                "running": int(self._is_running),
+            }
+
+    def stop(self) -> None:
+        """Ends the thread after the batches submitted so far; does not wait for it."""
+        self._wakes.put(False)
+
+    def _main(self, loaded: Callable[[ModelLoadError | None], None], crashed: Callable[[], None]) -> None:
+        try:
+            model = self._load()
+        except ModelLoadError as error:
+            loaded(error)
+            return
+        loaded(None)
+        # One wake per submitted batch, so a wake may find the queue empty, but a batch never waits without a wake.
+        try:
+            while self._wakes.get():
+                self._serve_next(model)
+        except BaseException:
+            _log.critical("the model's thread ended by an error of the runtime", exc_info=True)
+            crashed()
+
+    def _serve_next(self, model: Model) -> None:
+        with self._lock:
+            expired = self._queue.take_expired(self._clock())
+            work = self._queue.take()
+            self._is_running = work is not None
+        for late in expired:
+            self._refuse(late, "expired", "its time was up before the model was free")
+        if work is not None:
+            self._run(model, work)
+        with self._lock:
+            self._is_running = False
+            callbacks: list[Callable[[], None]] = []
+            if not len(self._queue):
+                callbacks, self._when_idle = self._when_idle, callbacks
+        for callback in callbacks:
+            callback()
+
+    def _run(self, model: Model, work: Work) -> None:
+        started_s = self._clock()
+        n_rows = work.rows.n_rows
+        try:
+            output = run_batch(model, work.rows, lambda: self._clock() < work.deadline_s)
+        except Exception as error:
+            _log.exception("a batch of %d rows failed outside its model", n_rows)
+            output = failed_batch(n_rows, exception_text(error))
+        computing_s = self._clock() - started_s
+        queued_s = started_s - work.taken_in_s
+        self._reply(work, output, queued_s, computing_s)
+        self._statistics.count_batch(n_rows, len(output.errors or ()), queued_s, computing_s)
+        if output.errors:
+            self._errors.batch_failed(n_rows, output.errors)
+
+    def _reply(self, work: Work, output: BatchOutput, queued_s: float, computing_s: float) -> None:
+        result = Result(work.batch_id, int(queued_s * 1e6), int(computing_s * 1e6), output.rows, output.errors)
+        try:
+            work.recipient.send(result)
+        except FrameTooLargeError as error:
+            work.recipient.send(Refused(work.batch_id, "bad_rows", f"its outputs do not fit into a frame: {error}"))
+
+    def _refuse(self, work: Work, code: RefusalCode, text: str) -> None:
+        self._statistics.count(f"refused_{code}")
+        work.recipient.send(Refused(work.batch_id, code, text))
