@@ -21,7 +21,8 @@ logger = logging.getLogger(__name__)
 PartState = Literal["stopped", "starting", "ready", "backoff"]
 
 _READY_POLL_S = 0.05
-_ALIVE_POLL_S = 2.0
+_ALIVE_POLLS = 10
+"""How often a part is asked before it counts as hung."""
 
 
 class Keeper:
@@ -124,7 +125,7 @@ class Keeper:
     async def _kill_if_hung(self, child: Child) -> None:
         answered_s = time.monotonic()
         while time.monotonic() - answered_s < self.part.hung_after_s:
-            await asyncio.sleep(_ALIVE_POLL_S)
+            await asyncio.sleep(self.part.hung_after_s / _ALIVE_POLLS)
             rotate(self.part.log_path)
             if await self.part.alive():
                 answered_s = time.monotonic()

@@ -14,13 +14,13 @@ Probe = Callable[[], Awaitable[bool]]
 _TIMEOUT_S = 5.0
 
 
-def http_probe(host: str, port: int, path: str, token: str | None = None) -> Probe:
+def http_probe(host: str, port: int, path: str, token: str | None = None, timeout_s: float = _TIMEOUT_S) -> Probe:
     """GET of the path is answered with 200."""
     authorization = f"Authorization: Bearer {token}\r\n" if token else ""
     request = f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\n{authorization}Connection: close\r\n\r\n".encode()
 
     async def probe() -> bool:
-        line = await _first_line(lambda: asyncio.open_connection(host, port), request)
+        line = await _first_line(lambda: asyncio.open_connection(host, port), request, timeout_s)
         return line.split(b" ")[1:2] == [b"200"]
 
     return probe
@@ -30,7 +30,7 @@ def redis_probe(socket_path: Path) -> Probe:
     """PING is answered with PONG (not while Redis still loads its data)."""
 
     async def probe() -> bool:
-        line = await _first_line(lambda: asyncio.open_unix_connection(str(socket_path)), b"PING\r\n")
+        line = await _first_line(lambda: asyncio.open_unix_connection(str(socket_path)), b"PING\r\n", _TIMEOUT_S)
         return line.startswith(b"+PONG")
 
     return probe
@@ -39,10 +39,10 @@ def redis_probe(socket_path: Path) -> Probe:
 Opener = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
 
 
-async def _first_line(open_connection: Opener, request: bytes) -> bytes:
+async def _first_line(open_connection: Opener, request: bytes, timeout_s: float) -> bytes:
     """The first line of the answer; empty if there is none in time."""
     try:
-        async with asyncio.timeout(_TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             reader, writer = await open_connection()
             try:
                 writer.write(request)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import site
 import sys
 import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from functools import cache
 from types import ModuleType
 
 import cloudpickle
@@ -23,7 +24,8 @@ def is_user_module(module: ModuleType) -> bool:
     file = getattr(module, "__file__", None)
     if module.__name__ == "__main__" or file is None or module.__name__.split(".")[0].startswith("skysail_"):
         return False
-    return not any(Path(file).resolve().is_relative_to(folder) for folder in _installed_folders())
+    installed = _installed_folders()
+    return not (file.startswith(installed) or os.path.realpath(file).startswith(installed))
 
 
 @contextmanager
@@ -51,7 +53,9 @@ def _registrable(module: ModuleType) -> bool:
     return module.__name__ in sys.modules and is_user_module(module)
 
 
-def _installed_folders() -> set[Path]:
+@cache
+def _installed_folders() -> tuple[str, ...]:
+    """Folders of Python's own and of installed packages, as prefixes; as they are named and as they really are."""
     names = ("stdlib", "platstdlib", "purelib", "platlib")
-    folders = {Path(sysconfig.get_path(name)) for name in names} | {Path(folder) for folder in site.getsitepackages()}
-    return {folder.resolve() for folder in folders if folder.is_absolute()} | {Path(site.getusersitepackages())}
+    folders = [sysconfig.get_path(name) for name in names] + site.getsitepackages() + [site.getusersitepackages()]
+    return tuple({f"{form}{os.sep}" for folder in folders for form in (folder, os.path.realpath(folder))})
