@@ -93,7 +93,8 @@ def answers_with(port: int, path: str, body: bytes, accept: Callable[[bytes], bo
     try:
         connection.request("POST", path, body, {"Content-Type": "application/json"})
         response = connection.getresponse()
-        return accept(response.read()) and response.status == 200
+        answer = response.read()
+        return response.status == 200 and accept(answer)
     except (OSError, http.client.HTTPException):
         return False
     finally:
