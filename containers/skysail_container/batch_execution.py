@@ -29,7 +29,7 @@ def run_batch(model: Model, rows: Rows, has_time_left: Callable[[], bool]) -> Ba
     `has_time_left` says so; rows that are not told apart by then fail with the text of their part.
     """
     batch = batch_input(rows)
-    indices = [index for index in range(batch.n_rows) if index not in batch.errors]
+    indices = batch.usable_indices()
     try:
         outputs = check_outputs(model.predict(batch.select(indices)), len(indices)) if indices else []
     except ModelOutputError as error:
@@ -67,7 +67,7 @@ class _Search:
         self._n_attempts = 1
         self._outcomes: dict[int, object] = {}
 
-    def outputs(self, indices: list[int], error: BaseException) -> list[object]:
+    def outputs(self, indices: Sequence[int], error: BaseException) -> list[object]:
         """The outcomes of the rows at `indices`, which raised `error` together."""
         groups = self._batch.groups(indices)
         parts = groups if len(groups) > 1 else _halves(indices)
@@ -84,7 +84,7 @@ class _Search:
                 self._fail(part, text_again)
         return [self._outcomes[index] for index in indices]
 
-    def _attempt(self, part: list[int]) -> str | None:
+    def _attempt(self, part: Sequence[int]) -> str | None:
         """Runs `part`; what it raised, or None when its rows have their outcomes."""
         self._n_attempts += 1
         try:
@@ -101,6 +101,6 @@ class _Search:
         self._outcomes.update(dict.fromkeys(part, RowFailure(text)))
 
 
-def _halves(indices: list[int]) -> list[list[int]]:
+def _halves(indices: Sequence[int]) -> list[Sequence[int]]:
     middle = len(indices) // 2
     return [indices[middle:], indices[:middle]]

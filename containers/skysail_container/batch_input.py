@@ -39,10 +39,16 @@ class BatchInput:
         """What the model is given for the rows at `indices`."""
         return self._select(indices)
 
-    def groups(self, indices: Sequence[int]) -> list[list[int]]:
+    def usable_indices(self) -> Sequence[int]:
+        """The rows that a model can be given."""
+        if not self.errors:
+            return range(self.n_rows)
+        return [index for index in range(self.n_rows) if index not in self.errors]
+
+    def groups(self, indices: Sequence[int]) -> Sequence[Sequence[int]]:
         """`indices` by the rows' shape, in order of first appearance: rows of one shape can share an array."""
         if self._group is None:
-            return [list(indices)]
+            return [indices]
         by_shape: dict[Hashable, list[int]] = {}
         for index in indices:
             by_shape.setdefault(self._group(index), []).append(index)
