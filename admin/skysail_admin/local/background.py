@@ -13,6 +13,7 @@ from pathlib import Path
 from skysail_admin.errors import StackError
 from skysail_admin.local.child import log_tail, rotate
 from skysail_admin.local.events import Notify, StackEvent, error_of_event
+from skysail_admin.local.lifeline import is_anybody_left
 from skysail_admin.local.locks import is_held
 from skysail_admin.local.paths import StackPaths, prepare
 from skysail_admin.local.settings import StackSettings
@@ -21,7 +22,7 @@ from skysail_admin.local.stack_state import StackRecord, read_running
 __all__ = ["start", "stop"]
 
 _POLL_INTERVAL_S = 0.05
-_STOP_TIMEOUT_S = 75.0
+_STOP_TIMEOUT_S = 110.0
 """Longer than the parts' grace periods together."""
 _KILL_TIMEOUT_S = 45.0
 
@@ -127,7 +128,7 @@ def _signal(pid: int, number: signal.Signals) -> None:
 
 def _gone_within(paths: StackPaths, timeout_s: float, on_wait: Callable[[], object]) -> bool:
     deadline_s = time.monotonic() + timeout_s
-    while is_held(paths.stack_lock) or is_held(paths.parts_lock):
+    while is_held(paths.stack_lock) or is_held(paths.redis_lock) or is_anybody_left(paths.lifeline):
         if time.monotonic() >= deadline_s:
             return False
         on_wait()

@@ -91,6 +91,8 @@ class Keeper:
         if child is not None:
             self._say("stopping", f"stopping {self.part.title}")
             await child.stop()
+            if self.part.after_stop is not None:
+                await self.part.after_stop()
             self._say("stopped", f"{self.part.title} has stopped")
         self._become("stopped")
 

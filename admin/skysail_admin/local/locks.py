@@ -1,7 +1,7 @@
-"""Who runs on a data dir: two file locks that the kernel gives up with their holders, so that none is ever stale.
+"""File locks that the kernel gives up with their holders, so that none is ever stale.
 
-The stack's lock is held by the supervisor alone: whoever gets it may start. The parts' lock is inherited by every
-part: whoever gets it knows that no process of an earlier stack (say, after a kill -9 of its supervisor) still writes.
+The stack's lock is held by its supervisor alone: whoever gets it may start. Redis' lock is inherited by redis-server:
+whoever gets it knows that no server of an earlier stack still writes to the data.
 """
 
 from __future__ import annotations

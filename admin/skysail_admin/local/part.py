@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,5 +35,7 @@ class Part:
     stop_grace_s: float = 15.0
     """Seconds from SIGTERM to SIGKILL."""
     hung_after_s: float = 30.0
+    after_stop: Callable[[], Awaitable[None]] | None = None
+    """Ends what the part leaves behind on purpose; awaited once its process has stopped for good."""
     port: int | None = None
     port_flag: str = ""

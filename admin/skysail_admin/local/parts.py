@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from skysail_admin.local.lifeline import Lifeline
+from skysail_admin.local.locks import FileLock
 from skysail_admin.local.part import Part
 from skysail_admin.local.paths import StackPaths
 from skysail_admin.local.probes import http_probe, redis_probe
@@ -12,18 +14,23 @@ from skysail_admin.local.settings import StackSettings
 
 __all__ = ["MANAGEMENT_FLAG", "QUERY_FLAG", "parts_of"]
 
+_CONTAINERS_GRACE_S = 35.0
+"""Containers outlive management on purpose; once it has stopped they finish their batches and end."""
+_FRONTEND_GRACE_S = 35.0
+"""The query frontend answers what it took in, for at most 30 s."""
+
 QUERY_FLAG = "--query-port"
 MANAGEMENT_FLAG = "--management-port"
 
 
-def parts_of(settings: StackSettings, paths: StackPaths, lifeline_fd: int, lock_fd: int) -> list[Part]:
+def parts_of(settings: StackSettings, paths: StackPaths, lifeline: Lifeline, redis_lock: FileLock) -> list[Part]:
     """:raises StackError: there is no redis-server to run."""
     url = settings.redis_url or redis_url(paths)
     services = [
-        _management(settings, paths, url, lifeline_fd, lock_fd),
-        _frontend(settings, paths, url, lifeline_fd, lock_fd),
+        _management(settings, paths, url, lifeline),
+        _frontend(settings, paths, url, lifeline),
     ]
-    return services if settings.redis_url else [_redis(paths, lock_fd), *services]
+    return services if settings.redis_url else [_redis(paths, redis_lock.fd), *services]
 
 
 def _redis(paths: StackPaths, lock_fd: int) -> Part:
@@ -41,14 +48,14 @@ def _redis(paths: StackPaths, lock_fd: int) -> Part:
     )
 
 
-def _management(settings: StackSettings, paths: StackPaths, url: str, lifeline_fd: int, lock_fd: int) -> Part:
+def _management(settings: StackSettings, paths: StackPaths, url: str, lifeline: Lifeline) -> Part:
     port = settings.management_port
     flags = {
         "--host": settings.host,
         "--port": str(port),
         "--redis-url": url,
         "--data-dir": str(paths.data_dir),
-        "--lifeline-fd": str(lifeline_fd),
+        "--lifeline-fd": str(lifeline.read_fd),
     }
     return Part(
         name="management",
@@ -59,22 +66,22 @@ def _management(settings: StackSettings, paths: StackPaths, url: str, lifeline_f
         alive=http_probe(settings.host, port, "/healthz", settings.token),
         log_path=paths.log_of("management"),
         environment={"SKYSAIL_TOKEN": settings.token} if settings.token else {},
-        inherited_fds=(lifeline_fd, lock_fd),
-        stop_grace_s=30.0,  # its containers finish first
+        inherited_fds=(lifeline.read_fd,),
+        after_stop=lambda: lifeline.cut_and_wait(_CONTAINERS_GRACE_S),
         port=port,
         port_flag=MANAGEMENT_FLAG,
     )
 
 
-def _frontend(settings: StackSettings, paths: StackPaths, url: str, lifeline_fd: int, lock_fd: int) -> Part:
+def _frontend(settings: StackSettings, paths: StackPaths, url: str, lifeline: Lifeline) -> Part:
     port = settings.query_port
     flags = {
         "--host": settings.host,
         "--port": str(port),
         "--redis-url": url,
-        "--run-dir": str(paths.run_dir),
+        "--run-dir": str(paths.run_dir / "frontend"),
         "--workers": str(settings.workers),
-        "--lifeline-fd": str(lifeline_fd),
+        "--lifeline-fd": str(lifeline.read_fd),
     }
     return Part(
         name="frontend",
@@ -84,7 +91,8 @@ def _frontend(settings: StackSettings, paths: StackPaths, url: str, lifeline_fd:
         ready=http_probe(settings.host, port, "/readyz"),
         alive=http_probe(settings.host, port, "/healthz"),
         log_path=paths.log_of("frontend"),
-        inherited_fds=(lifeline_fd, lock_fd),
+        inherited_fds=(lifeline.read_fd,),
+        stop_grace_s=_FRONTEND_GRACE_S,
         port=port,
         port_flag=QUERY_FLAG,
     )

@@ -48,8 +48,12 @@ class StackPaths:
         return self.data_dir / "stack.lock"
 
     @property
-    def parts_lock(self) -> Path:
-        return self.data_dir / "parts.lock"
+    def redis_lock(self) -> Path:
+        return self.data_dir / "redis.lock"
+
+    @property
+    def lifeline(self) -> Path:
+        return self.data_dir / "lifeline"
 
     def log_of(self, part: str) -> Path:
         return self.logs_dir / f"{part}.log"

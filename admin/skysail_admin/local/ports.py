@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from skysail_admin.errors import PortInUseError, StackError
+from skysail_admin.local.open_files import PROC, processes_with
 
 __all__ = ["check_free", "owner_of"]
 
 _LISTENING = "0A"
-_PROC = Path("/proc")
 
 
 def check_free(host: str, port: int, flag: str) -> None:
@@ -37,40 +37,20 @@ def in_use_text(port: int, flag: str) -> str:
 
 def owner_of(port: int) -> str | None:
     """The process that listens on the port, as "name (pid 123)"; None where that cannot be found out."""
-    inodes = set(_listening_inodes(port))
-    if not inodes or not _PROC.is_dir():
-        return None
-    for folder in _PROC.iterdir():
-        if folder.name.isdigit() and _holds_any(folder, inodes):
-            return f"{_name_of(folder)} (pid {folder.name})"
-    return None
+    sockets = {f"socket:[{inode}]" for inode in _listening_inodes(port)}
+    pid = next(processes_with(sockets), None) if sockets else None
+    return None if pid is None else f"{_name_of(PROC / str(pid))} (pid {pid})"
 
 
 def _listening_inodes(port: int) -> Iterator[str]:
     """Inodes of sockets listening on the port. /proc/net/tcp: local address is field 1, state 3, inode 9."""
-    for table in (_PROC / "net" / "tcp", _PROC / "net" / "tcp6"):
+    for table in (PROC / "net" / "tcp", PROC / "net" / "tcp6"):
         if not table.exists():
             continue
         for line in table.read_text().splitlines()[1:]:
             fields = line.split()
             if fields[3] == _LISTENING and int(fields[1].rsplit(":", 1)[1], 16) == port:
                 yield fields[9]
-
-
-def _holds_any(process: Path, inodes: set[str]) -> bool:
-    wanted = {f"socket:[{inode}]" for inode in inodes}
-    try:
-        descriptors = list((process / "fd").iterdir())
-    except OSError:  # another user's process, or one that has ended
-        return False
-    return any(_link_of(descriptor) in wanted for descriptor in descriptors)
-
-
-def _link_of(descriptor: Path) -> str:
-    try:
-        return str(descriptor.readlink())
-    except OSError:  # closed in the meantime
-        return ""
 
 
 def _name_of(process: Path) -> str:

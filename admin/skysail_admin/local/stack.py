@@ -13,14 +13,15 @@ from contextlib import contextmanager, suppress
 from skysail_admin.errors import StackError
 from skysail_admin.local.events import Notify, StackEvent
 from skysail_admin.local.external_redis import check_reachable
-from skysail_admin.local.locks import FileLock
+from skysail_admin.local.lifeline import Lifeline, is_anybody_left
+from skysail_admin.local.locks import FileLock, is_held
 from skysail_admin.local.parts import MANAGEMENT_FLAG, QUERY_FLAG, parts_of
 from skysail_admin.local.paths import StackPaths, prepare
 from skysail_admin.local.ports import check_free
 from skysail_admin.local.redis_server import redis_url
 from skysail_admin.local.settings import StackSettings
 from skysail_admin.local.stack_state import PartRecord, StackRecord, read_running, write
-from skysail_admin.local.supervisor import Lifeline, Supervisor
+from skysail_admin.local.supervisor import Supervisor
 
 __all__ = ["run_stack"]
 
@@ -40,21 +41,25 @@ def run_stack(
     settings = settings.resolved()
     _check_workers(settings)
     paths = prepare(settings.data_dir, runtime_dir)
-    with _only_stack(paths, notify) as parts_lock:
+    with _only_stack(paths, notify) as (lifeline, redis_lock):
         _check_ports(settings)
         if settings.redis_url:
             check_reachable(settings.redis_url)
         try:
-            asyncio.run(_run(settings, paths, parts_lock.fd, notify, watched_fd))
+            asyncio.run(_run(settings, paths, lifeline, redis_lock, notify, watched_fd))
         finally:
             paths.state_file.unlink(missing_ok=True)
             shutil.rmtree(paths.run_dir, ignore_errors=True)  # sockets only; the parts are gone
 
 
 async def _run(
-    settings: StackSettings, paths: StackPaths, lock_fd: int, notify: Notify, watched_fd: int | None
+    settings: StackSettings,
+    paths: StackPaths,
+    lifeline: Lifeline,
+    redis_lock: FileLock,
+    notify: Notify,
+    watched_fd: int | None,
 ) -> None:
-    lifeline = Lifeline()
     started_at_s = time.time()
 
     def notify_and_write(event: StackEvent) -> None:
@@ -62,27 +67,25 @@ async def _run(
             write(paths.state_file, _record(settings, paths, started_at_s, supervisor))
         notify(event)
 
-    try:
-        supervisor = Supervisor(parts_of(settings, paths, lifeline.read_fd, lock_fd), notify_and_write)
-        await supervisor.run(_stop_event(supervisor, watched_fd))
-    finally:
-        lifeline.close()
+    supervisor = Supervisor(parts_of(settings, paths, lifeline, redis_lock), notify_and_write)
+    await supervisor.run(_stop_event(supervisor, watched_fd))
 
 
 @contextmanager
-def _only_stack(paths: StackPaths, notify: Notify) -> Iterator[FileLock]:
-    """Nobody else runs on the data dir; gives the lock that the parts shall inherit."""
-    stack_lock, parts_lock = FileLock(paths.stack_lock), FileLock(paths.parts_lock)
+def _only_stack(paths: StackPaths, notify: Notify) -> Iterator[tuple[Lifeline, FileLock]]:
+    """Nobody else runs on the data dir, and nothing is left of whoever did."""
+    stack_lock, redis_lock, lifeline = FileLock(paths.stack_lock), FileLock(paths.redis_lock), Lifeline(paths.lifeline)
     if not stack_lock.acquire_within(_PROBE_S):  # `status` holds it for a moment to see whether it is free
         raise StackError(_already_running(paths))
     try:
-        if not parts_lock.acquire():
-            notify(StackEvent("waiting", text="the parts of an earlier stack are still stopping"))
-            if not parts_lock.acquire_within(_LEFTOVERS_TIMEOUT_S):
-                raise StackError(f"processes of an earlier stack still use {paths.data_dir}; stop them and try again")
-        yield parts_lock
+        if is_held(paths.redis_lock) or is_anybody_left(paths.lifeline):
+            notify(StackEvent("waiting", text="processes of an earlier stack are still stopping"))
+        if not redis_lock.acquire_within(_LEFTOVERS_TIMEOUT_S) or not lifeline.hold_within(_LEFTOVERS_TIMEOUT_S):
+            raise StackError(f"processes of an earlier stack still use {paths.data_dir}; stop them and try again")
+        yield lifeline, redis_lock
     finally:
-        parts_lock.release()
+        lifeline.cut()
+        redis_lock.release()
         stack_lock.release()
 
 

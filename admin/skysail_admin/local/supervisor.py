@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Sequence
 
 from skysail_admin.local.events import Notify, StackEvent
@@ -11,19 +10,7 @@ from skysail_admin.local.keeper import Keeper
 from skysail_admin.local.part import Part
 from skysail_admin.local.restart_policy import RestartPolicy
 
-__all__ = ["Lifeline", "Supervisor"]
-
-
-class Lifeline:
-    """A pipe whose write end only this process has: when it dies, however it dies, the parts that hold the read end
-    see the end of file and shut down by themselves."""
-
-    def __init__(self) -> None:
-        self.read_fd, self._write_fd = os.pipe()  # both close on exec; the read end is handed on by name
-
-    def close(self) -> None:
-        for fd in (self.read_fd, self._write_fd):
-            os.close(fd)
+__all__ = ["Supervisor"]
 
 
 class Supervisor:
