@@ -15,12 +15,13 @@ import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 from skysail_frontend.errors import FrontendError
 
 __all__ = ["Cells", "CellsFile", "CellsFullError", "read_cells", "unmapped_cells"]
 
-Cells = memoryview[float]
+Cells: TypeAlias = "memoryview[float]"
 """A memoryview of format 'd'; ``cells[i] += 1.0`` counts."""
 
 FILE_BYTES = 4 * 1024 * 1024

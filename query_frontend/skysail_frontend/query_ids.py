@@ -22,11 +22,11 @@ class QueryIds:
 
     def begin_block(self, block: int) -> None:
         """Goes on in a newly leased block; what is left of the old one is never used."""
-        self._first: int = (block % N_BLOCKS) << BLOCK_BITS
+        self._first = (block % N_BLOCKS) << BLOCK_BITS
         self._ids = itertools.count(self._first)
         self.next_id = self._ids.__next__
 
     def is_half_used(self) -> bool:
         """Time to lease the next block."""
-        used: int = int(repr(self._ids).removeprefix("count(").removesuffix(")")) - self._first
-        return used > 2 ** (BLOCK_BITS - 1)
+        used = int(repr(self._ids).removeprefix("count(").removesuffix(")")) - self._first
+        return bool(used > 2 ** (BLOCK_BITS - 1))
