@@ -59,7 +59,7 @@ class ArtifactStore:
         limits: ArchiveLimits | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._directory = directory
+        self.directory = directory
         self._incoming = directory / "incoming"
         self._max_archive_bytes = max_archive_bytes
         self._limits = limits or ArchiveLimits()
@@ -68,15 +68,15 @@ class ArtifactStore:
 
     def prepare(self) -> None:
         """Make the directories and clear away what an earlier process left unfinished. Blocks."""
-        self._directory.mkdir(parents=True, exist_ok=True)
+        self.directory.mkdir(parents=True, exist_ok=True)
         remove_folder(self._incoming)
         self._incoming.mkdir(mode=0o700)
-        for path in self._directory.iterdir():
+        for path in self.directory.iterdir():
             if _SHA256.match(path.name) and not self._archive(path.name).exists():
                 remove_folder(path)
 
     def _archive(self, sha256: str) -> Path:
-        return self._directory / f"{sha256}.zip"
+        return self.directory / f"{sha256}.zip"
 
     def folder(self, sha256: str) -> Path:
         """The extracted artifact.
@@ -85,7 +85,7 @@ class ArtifactStore:
         """
         if not self.has(sha256):
             raise NotFoundError(f"artifact {sha256} is not in the store", field="artifact")
-        return self._directory / sha256
+        return self.directory / sha256
 
     def has(self, sha256: str) -> bool:
         """Whether the artifact is in the store."""
@@ -112,7 +112,7 @@ class ArtifactStore:
 
     def total_bytes(self) -> int:
         """The size of all archives. Blocks shortly."""
-        return sum(path.stat().st_size for path in self._directory.glob("*.zip"))
+        return sum(path.stat().st_size for path in self.directory.glob("*.zip"))
 
     async def put(self, sha256: str, body: AsyncIterator[bytes]) -> Artifact:
         """Take in an archive as it streams by; nothing is left of it after an error.
@@ -123,6 +123,9 @@ class ArtifactStore:
         """
         if _SHA256.match(sha256) is None:
             raise InvalidError(f"sha256: expected 64 characters 0-9a-f, got {sha256[:80]!r}", field="sha256")
+        if self.pin(sha256):
+            await self._read_to_the_end(body)
+            return self.describe(sha256)
         unfinished = self._incoming / token_hex(8)
         with _disk_errors():
             try:
@@ -133,6 +136,18 @@ class ArtifactStore:
             finally:
                 await complete(asyncio.to_thread(_discard, unfinished))
 
+    async def _read_to_the_end(self, body: AsyncIterator[bytes]) -> None:
+        """Not reading would break the connection under a client that is still sending."""
+        n_bytes = 0
+        async for chunk in body:
+            n_bytes += len(chunk)
+            self._check_size(n_bytes)
+
+    def _check_size(self, n_bytes: int) -> None:
+        if n_bytes > self._max_archive_bytes:
+            message = f"artifact: expected at most {self._max_archive_bytes} bytes, got more"
+            raise TooLargeError(message, field="artifact")
+
     async def _receive(self, sha256: str, body: AsyncIterator[bytes], path: Path) -> None:
         digest = hashlib.sha256()
         n_bytes = 0
@@ -141,10 +156,7 @@ class ArtifactStore:
             async for chunk in body:
                 buffer += chunk
                 n_bytes += len(chunk)
-                if n_bytes > self._max_archive_bytes:
-                    raise TooLargeError(
-                        f"artifact: expected at most {self._max_archive_bytes} bytes, got more", field="artifact"
-                    )
+                self._check_size(n_bytes)
                 if len(buffer) >= _BUFFER_BYTES:
                     full, buffer = bytes(buffer), bytearray()
                     await asyncio.to_thread(_write, file.write, digest.update, full)
@@ -168,7 +180,7 @@ class ArtifactStore:
         """Move what is verified and extracted into place, pinned; False if it was there before."""
         if self.pin(sha256):
             return False
-        folder = self._directory / sha256
+        folder = self.directory / sha256
         if folder.exists():  # its archive could not be moved after it
             folder.chmod(0o700)
             folder.rename(self._incoming / token_hex(8))
@@ -194,13 +206,13 @@ class ArtifactStore:
     def stored(self, older_than_s: float) -> set[str]:
         """The artifacts that were stored at least so long ago. Blocks shortly."""
         latest = time.time() - older_than_s
-        return {path.stem for path in self._directory.glob("*.zip") if path.stat().st_mtime <= latest}
+        return {path.stem for path in self.directory.glob("*.zip") if path.stat().st_mtime <= latest}
 
     def _move_out(self, sha256: str) -> Path:
         rubbish = self._incoming / token_hex(8)
         self._archive(sha256).rename(rubbish.with_suffix(".zip"))
-        (self._directory / sha256).chmod(0o700)
-        (self._directory / sha256).rename(rubbish)
+        (self.directory / sha256).chmod(0o700)
+        (self.directory / sha256).rename(rubbish)
         return rubbish
 
 

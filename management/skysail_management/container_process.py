@@ -7,14 +7,21 @@ that got the same pid later (pidfd_open(2), Linux 5.3).
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
-__all__ = ["ContainerCommand", "ContainerProcess", "find_containers", "listens_at", "takes_connections"]
+__all__ = [
+    "ContainerCommand",
+    "ContainerProcess",
+    "RunningContainer",
+    "find_containers",
+    "listens_at",
+    "takes_connections",
+]
 
 _CONNECT_LIMIT_S = 1.0
 
@@ -94,41 +101,51 @@ def _spawn(command: ContainerCommand, output: int) -> "subprocess.Popen[bytes]":
     )
 
 
-async def takes_connections(path: Path) -> bool:
-    """Whether something listens on the unix socket."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.setblocking(False)
-        try:
-            async with asyncio.timeout(_CONNECT_LIMIT_S):
-                await asyncio.get_running_loop().sock_connect(probe, str(path))
-        except OSError:  # TimeoutError is one
-            return False
+async def takes_connections(address: str) -> bool:
+    """Whether something listens at `unix:/path` or `tcp:host:port`."""
+    try:
+        async with asyncio.timeout(_CONNECT_LIMIT_S):
+            _, writer = await _connect(address)
+    except OSError:  # TimeoutError is one
+        return False
+    writer.close()
     return True
 
 
-def find_containers(socket_directory: Path) -> dict[str, int]:
-    """The processes of this machine that listen below the directory, by their `--listen` argument. Blocks shortly."""
-    found: dict[str, int] = {}
+async def _connect(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    if address.startswith("unix:"):
+        return await asyncio.open_unix_connection(address.removeprefix("unix:"))
+    host, _, port = address.removeprefix("tcp:").rpartition(":")
+    return await asyncio.open_connection(host.strip("[]"), int(port))
+
+
+class RunningContainer(NamedTuple):
+    """A process that looks like one of our containers."""
+
+    address: str
+    pid: int
+
+
+def find_containers(artifacts: Path) -> list[RunningContainer]:
+    """The processes of this machine that load a model from the directory. Blocks shortly."""
+    found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
-            address = _listen_argument(int(entry.name))
-            if address is not None and address.startswith(f"unix:{socket_directory}/"):
-                found[address] = int(entry.name)
+            options = _options(int(entry.name))
+            if options.get("--model", "").startswith(f"{artifacts}/") and "--listen" in options:
+                found.append(RunningContainer(options["--listen"], int(entry.name)))
     return found
 
 
 def listens_at(address: str) -> Callable[[int], bool]:
     """A check for `ContainerProcess.adopt`: whether a process was started to listen at the address."""
-    return lambda pid: _listen_argument(pid) == address
+    return lambda pid: _options(pid).get("--listen") == address
 
 
-def _listen_argument(pid: int) -> str | None:
-    """What a process was given as `--listen`; None if it has no such argument, is gone, or is another user's."""
+def _options(pid: int) -> dict[str, str]:
+    """What follows each argument of a process; nothing if it is gone or another user's."""
     try:
-        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        arguments = Path(f"/proc/{pid}/cmdline").read_text("utf-8", "replace").split("\0")
     except OSError:
-        return None
-    for name, value in pairwise(arguments):
-        if name == b"--listen":
-            return value.decode("utf-8", "replace")
-    return None
+        return {}
+    return dict(pairwise(arguments))

@@ -1,4 +1,4 @@
-"""Containers as processes of this machine, listening on unix sockets.
+"""Containers as processes of this machine, listening on unix sockets, or on TCP for frontends on other machines.
 
 They outlive management: nothing of theirs runs through it, and the next management process finds and adopts them. The
 one descriptor they may inherit is the lifeline of whoever supervises management, so that they end when that one ends.
@@ -9,8 +9,9 @@ import logging
 import os
 import secrets
 import signal
+import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,6 +22,7 @@ from skysail_management.container_log import ContainerLogs
 from skysail_management.container_process import (
     ContainerCommand,
     ContainerProcess,
+    RunningContainer,
     find_containers,
     listens_at,
     takes_connections,
@@ -52,6 +54,7 @@ class LocalBackend:
         socket_directory: Path,
         *,
         drain_limit_s: float,
+        tcp_host: str | None = None,
         lifeline_fd: int | None = None,
         command: Sequence[str] = RUNTIME_COMMAND,
     ) -> None:
@@ -59,6 +62,7 @@ class LocalBackend:
         self._logs = logs
         self._socket_directory = socket_directory
         self._drain_limit_s = drain_limit_s
+        self._tcp_host = tcp_host
         self._lifeline_fd = lifeline_fd
         self._command = command
         self._processes: dict[ReplicaKey, ContainerProcess] = {}
@@ -87,25 +91,39 @@ class LocalBackend:
 
     async def start(self, version: Version, replica_id: int) -> Launched:
         key = (version.model, version.version, replica_id)
-        path = self._socket_directory / f"{secrets.token_hex(6)}.sock"
-        output = self._logs.open_for_container(*key)
         try:
-            process = await ContainerProcess.start(self._container_command(version, path), output)
+            address = self._new_address()
+            process = await self._launch(key, self._container_command(version, address))
         except OSError as error:
             raise ManagementError(f"the container could not be started: {error}") from error
+        self._watch(key, process, address)
+        logger.info("started %s:%s:%d as process %d", *key, process.pid)
+        return Launched(address, process.pid)
+
+    async def _launch(self, key: ReplicaKey, command: ContainerCommand) -> ContainerProcess:
+        output = self._logs.open_for_container(*key)
+        try:
+            return await ContainerProcess.start(command, output)
         finally:
             os.close(output)
-        self._watch(key, process, path)
-        logger.info("started %s:%s:%d as process %d", *key, process.pid)
-        return Launched(f"unix:{path}", process.pid)
 
-    def _container_command(self, version: Version, path: Path) -> ContainerCommand:
+    def _new_address(self) -> str:
+        """An address that nobody listens at; of another one's luck with the port the backoff takes care."""
+        if self._tcp_host is None:
+            return f"unix:{self._socket_directory / secrets.token_hex(6)}.sock"
+        family = socket.getaddrinfo(self._tcp_host, 0, type=socket.SOCK_STREAM)[0][0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.bind((self._tcp_host, 0))
+            port = probe.getsockname()[1]
+        return f"tcp:[{self._tcp_host}]:{port}" if ":" in self._tcp_host else f"tcp:{self._tcp_host}:{port}"
+
+    def _container_command(self, version: Version, address: str) -> ContainerCommand:
         if version.artifact is None:
             raise InvalidError("this version has no artifact, and the local backend can start nothing else")
         folder = self._artifacts.folder(version.artifact)
         options = {
             "--model": str(folder),
-            "--listen": f"unix:{path}",
+            "--listen": address,
             "--name": version.model,
             "--version": version.version,
             "--input-type": version.input_type.value,
@@ -116,15 +134,15 @@ class LocalBackend:
         inherited = () if self._lifeline_fd is None else (self._lifeline_fd,)
         return ContainerCommand(arguments, _container_environment(os.environ), folder, inherited)
 
-    def _watch(self, key: ReplicaKey, process: ContainerProcess, path: Path) -> None:
+    def _watch(self, key: ReplicaKey, process: ContainerProcess, address: str) -> None:
         self._processes[key] = process
-        self._begin(self._follow(key, process, path), "watch {}:{}:{}".format(*key))
+        self._begin(self._follow(key, process, address), "watch {}:{}:{}".format(*key))
 
-    async def _follow(self, key: ReplicaKey, process: ContainerProcess, path: Path) -> None:
-        if await _listens_before_it_ends(process, path):
+    async def _follow(self, key: ReplicaKey, process: ContainerProcess, address: str) -> None:
+        if await _listens_before_it_ends(process, address):
             self._events.put_nowait(ContainerReady(key))
         status = await asyncio.shield(process.ended)
-        _unlink(path)
+        _remove_socket(address)
         del self._processes[key]
         reason = _exit_text(status)
         words = self._logs.last_words(*key)
@@ -132,41 +150,42 @@ class LocalBackend:
         self._events.put_nowait(ContainerExited(key, f"{reason}\n{words}" if words else reason))
 
     async def adopt(self, replicas: Sequence[Replica], *, end_strays: bool) -> set[ReplicaKey]:
-        running = await asyncio.to_thread(find_containers, self._socket_directory)
+        running = {
+            found.address: found for found in await asyncio.to_thread(find_containers, self._artifacts.directory)
+        }
         adopted: set[ReplicaKey] = set()
         for replica in replicas:
-            key = (replica.model, replica.version, replica.replica_id)
-            pid = running.get(replica.address)
-            if pid is not None and pid == replica.pid and await self._adopt_one(key, replica, pid):
+            found = running.get(replica.address)
+            if found is not None and found.pid == replica.pid and await self._adopt_one(replica, found):
                 del running[replica.address]
-                adopted.add(key)
+                adopted.add((replica.model, replica.version, replica.replica_id))
         if end_strays:
-            await self._end_strays(running)
+            await self._end_strays(running.values())
         elif running:
             logger.warning("%d containers run that the registry does not know; they are left alone", len(running))
         return adopted
 
-    async def _adopt_one(self, key: ReplicaKey, replica: Replica, pid: int) -> bool:
-        path = Path(replica.address.removeprefix("unix:"))
+    async def _adopt_one(self, replica: Replica, found: RunningContainer) -> bool:
         if replica.state not in ("starting", "ready"):
             return False
-        if replica.state == "ready" and not await takes_connections(path):
+        if replica.state == "ready" and not await takes_connections(found.address):
             return False
-        process = ContainerProcess.adopt(pid, listens_at(replica.address))
+        process = ContainerProcess.adopt(found.pid, listens_at(found.address))
         if process is None:
             return False
-        logger.info("adopted process %d of %s:%s:%d", pid, *key)
-        self._watch(key, process, path)
+        key = (replica.model, replica.version, replica.replica_id)
+        logger.info("adopted process %d of %s:%s:%d", found.pid, *key)
+        self._watch(key, process, found.address)
         return True
 
-    async def _end_strays(self, running: Mapping[str, int]) -> None:
-        for address, pid in running.items():
-            stray = ContainerProcess.adopt(pid, listens_at(address))
+    async def _end_strays(self, strays: Iterable[RunningContainer]) -> None:
+        for found in strays:
+            stray = ContainerProcess.adopt(found.pid, listens_at(found.address))
             if stray is not None:
-                logger.warning("process %d (%s) is nobody's container: ending it", pid, address)
+                logger.warning("process %d (%s) is nobody's container: ending it", found.pid, found.address)
                 stray.send(signal.SIGKILL)
                 await stray.ended
-                _unlink(address.removeprefix("unix:"))
+                _remove_socket(found.address)
 
     def stop(self, key: ReplicaKey) -> None:
         process = self._processes.get(key)
@@ -189,14 +208,15 @@ class LocalBackend:
             await asyncio.to_thread(self._logs.cut_long_files)
 
 
-def _unlink(path: Path | str) -> None:
-    Path(path).unlink(missing_ok=True)
+def _remove_socket(address: str) -> None:
+    if address.startswith("unix:"):
+        Path(address.removeprefix("unix:")).unlink(missing_ok=True)
 
 
-async def _listens_before_it_ends(process: ContainerProcess, path: Path) -> bool:
+async def _listens_before_it_ends(process: ContainerProcess, address: str) -> bool:
     pause_s = _PROBE_FIRST_S
     while not process.ended.done():
-        if await takes_connections(path):
+        if await takes_connections(address):
             return True
         await asyncio.wait([process.ended], timeout=pause_s)
         pause_s = min(pause_s * 1.5, _PROBE_LONGEST_S)

@@ -179,13 +179,21 @@ class Reconciler:
             self._logs.remove(*key)
         self._known_versions = set(snapshot.versions) | running
 
-    async def shut_down(self) -> None:
+    async def shut_down(self, limit_s: float) -> None:
         """Drain and end every container and say so in the registry. What is wanted stays wanted."""
         actions = self._fleet.want_nothing(moment())
         await self._sync(lambda current: entries_of_fleet(current, self._fleet))
         self._stop(actions)
+        try:
+            async with asyncio.timeout(limit_s):
+                await self._see_all_end()
+        except TimeoutError:
+            logger.error("containers that did not end within %g s: %s", limit_s, list(self._fleet.slots))  # noqa: TRY400
+        await self._sync(entries_at_rest)
+
+    async def _see_all_end(self) -> None:
+        self._take_events()
         while self._fleet.slots:
             event = await self._backend.next_event()
             if not isinstance(event, ContainerReady):
                 self._fleet.exited(event.key, event.reason, moment())
-        await self._sync(entries_at_rest)
