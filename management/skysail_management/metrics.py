@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -11,6 +11,8 @@ from skysail_management.prediction_log import OutcomeSummary
 from skysail_management.reconciler import RegistryCopy
 
 __all__ = ["Metrics"]
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # when each series was made interests nobody
 
 _REPLICA_STATES = ("starting", "ready", "backoff", "stopping")
 _QUALITY_LABELS = ("app", "model", "version")

@@ -101,7 +101,8 @@ class Reconciler:
 
     async def _collect_events(self) -> None:
         while True:
-            self._events.append(await self._backend.next_event())
+            event = await self._backend.next_event()
+            self._events.append(event)  # the list of now: the one of before the wait may have been taken
             self._copy.changed.set()
 
     async def _reconcile_forever(self) -> None:
