@@ -123,7 +123,7 @@ def test_data_outlives_the_containers() -> None:
 
 def test_frontend_and_management_see_the_model_containers_sockets_under_the_same_path() -> None:
     shared = set(SERVICES["frontend"]["volumes"]) & set(SERVICES["management"]["volumes"])
-    assert shared == {"sockets:/run/skysail"}
+    assert shared == {f"sockets:{SERVICES['management']['environment']['SKYSAIL_RUN_DIR']}"}
 
 
 def test_compose_itself_accepts_the_file() -> None:

@@ -141,6 +141,11 @@ def test_a_process_listens_on_every_address_at_the_port_of_its_pod(dev: list[Man
     assert process(dev, name)["ports"] == [{"name": "http", "containerPort": int(str(settings["SKYSAIL_PORT"]))}]
 
 
+def test_model_containers_listen_at_the_address_of_their_pod(dev: list[Manifest]) -> None:
+    (variable,) = [one for one in process(dev, "management")["env"] if one["name"] == "SKYSAIL_CONTAINER_HOST"]
+    assert variable["valueFrom"] == {"fieldRef": {"fieldPath": "status.podIP"}}
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_images_are_those_of_the_compose_file_at_the_version_of_the_distribution(
     dev: list[Manifest], name: str
@@ -253,12 +258,13 @@ def test_network_policies_let_through_what_is_needed_and_nothing_else(dev: list[
         (pods["frontend"], pods["redis"], 6379),
         (stranger, pods["frontend"], 1337),
         (operator, pods["management"], 1338),
-        (pods["frontend"], pods["management"], 34567),  # a model container
+        (pods["frontend"], pods["management"], 45678),  # a model container
     ]
     refused = [
         (stranger, pods["redis"], 6379),
         (stranger, pods["management"], 1338),
-        (stranger, pods["management"], 34567),
+        (stranger, pods["management"], 45678),
+        (pods["frontend"], pods["management"], 1338),
         (pods["redis"], pods["management"], 1338),
         (pods["management"], pods["frontend"], 1337),
         (pods["management"], stranger, 443),
