@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from typing import Protocol
+from typing import Protocol, cast
 
 from skysail_container.wire import (
     DEFAULT_MAX_FRAME_BYTES,
@@ -66,8 +66,7 @@ class ReplicaConnection(asyncio.Protocol):
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  # what create_connection promises
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's transports do not derive from asyncio's
         self._write(encode(Hello(PROTOCOL_VERSION, self._client_name)))
 
     def data_received(self, data: bytes) -> None:
