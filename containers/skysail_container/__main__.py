@@ -14,7 +14,7 @@ from skysail_container.settings import read_settings
 
 __all__ = ["main"]
 
-EXIT_PATIENCE_S = 5.0
+EXIT_PATIENCE_S = 2.0
 """Threads and exit handlers that a model left behind have so long; then the process ends without them."""
 
 

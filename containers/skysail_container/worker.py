@@ -136,8 +136,8 @@ class Worker:
             output = failed_batch(n_rows, exception_text(error))
         computing_s = self._clock() - started_s
         queued_s = started_s - work.taken_in_s
-        self._reply(work, output, queued_s, computing_s)
         self._statistics.count_batch(n_rows, len(output.errors or ()), queued_s, computing_s)
+        self._reply(work, output, queued_s, computing_s)
         if output.errors:
             self._errors.batch_failed(n_rows, output.errors)
 

@@ -36,6 +36,7 @@ from skysail_container.wire import (
     Ragged,
     Refused,
     Result,
+    Rows,
     Statistics,
     StatisticsRequest,
     Strings,
@@ -135,7 +136,7 @@ def test_an_integer_model_may_be_given_any_number(cancer: tuple[ContainerProcess
 def test_rows_that_the_input_type_does_not_take_are_refused(
     cancer: tuple[ContainerProcess, np.ndarray, np.ndarray], kind: str
 ) -> None:
-    rows = {
+    rows: dict[str, Rows] = {
         "strings": Strings(("a",)),
         "three axes": Dense("<f8", (1, 1, 1), bytes(8)),
         "one axis": Dense("<f8", (1,), bytes(8)),

@@ -40,7 +40,11 @@ def open_socket(address: str) -> socket.socket:
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         target = (host, int(port))
     sock.settimeout(TIMEOUT_S)
-    sock.connect(target)
+    try:
+        sock.connect(target)
+    except OSError:
+        sock.close()
+        raise
     return sock
 
 
