@@ -1,8 +1,9 @@
 """A real model, deployed to the stack that runs here (start it with `make up`): train, register, deploy, link, ask.
 
-Run it as often as you like: what is there already stays as it is.
+Run it as often as you like: what is there already stays as it is. Another Skysail: quickstart.py URL QUERY_URL
 """
 
+import sys
 from contextlib import suppress
 
 from sklearn.datasets import load_breast_cancer
@@ -21,7 +22,7 @@ def main() -> None:
     )
     estimator = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(seen, seen_labels)
 
-    with Skysail() as skysail:
+    with Skysail(*sys.argv[1:]) as skysail:
         with suppress(AlreadyExistsError):
             skysail.register_application("tumours", "doubles", default_output=-1, slo_ms=100)
         skysail.deploy_model("tumour-classifier", 1, "doubles", estimator)

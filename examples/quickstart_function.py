@@ -1,8 +1,9 @@
 """A Python function as a model: whatever you can write down, batch in, one output per row out.
 
-Deploys to the stack that runs here; start it with `make up`.
+Deploys to the stack that runs here; start it with `make up`. Another Skysail: quickstart_function.py URL QUERY_URL
 """
 
+import sys
 from collections.abc import Iterable
 from contextlib import suppress
 
@@ -17,7 +18,7 @@ def mood(texts: Iterable[str]) -> list[int]:
 
 
 def main() -> None:
-    with Skysail() as skysail:
+    with Skysail(*sys.argv[1:]) as skysail:
         print("tried here:", skysail.test_predict_function({"input": "a great day"}, mood, "strings"))
         with suppress(AlreadyExistsError):
             skysail.register_application("mood", "strings", default_output=0, slo_ms=50)

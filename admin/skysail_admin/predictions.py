@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Iterable
 from typing import Any
 
 from skysail_admin.connection import segment
+from skysail_admin.errors import NotFoundError
 from skysail_admin.models import VersionName
 from skysail_admin.records import Prediction, from_json
 from skysail_admin.service import Service
 
 __all__ = ["PredictionMethods", "as_json_input"]
+
+_RECORDED_WITHIN_S = 0.5
+"""The query frontend writes what it has answered several times a second."""
 
 
 class PredictionMethods(Service):
@@ -37,10 +42,17 @@ class PredictionMethods(Service):
     def update(self, app_name: str, query_id: int, label: Any) -> dict[str, Any]:
         """Feedback: the true label of an earlier query.
 
+        Predictions are put on record a fraction of a second after they were answered, so a query that is not known is
+        asked for once more before this gives up.
+
         :raises NotFoundError: no such application, or the query is not (or no longer) known.
         """
-        body = {"query_id": query_id, "label": as_json_input(label)}
-        answer: dict[str, Any] = self.frontend.post(f"/{segment(app_name)}/update", body)
+        path, body = f"/{segment(app_name)}/update", {"query_id": query_id, "label": as_json_input(label)}
+        try:
+            answer: dict[str, Any] = self.frontend.post(path, body)
+        except NotFoundError:
+            time.sleep(_RECORDED_WITHIN_S)
+            answer = self.frontend.post(path, body)
         return answer
 
     feedback = update

@@ -92,7 +92,7 @@ def _ask(client: Skysail, settings: StackSettings, trained: Trained, seconds: fl
     steps.done(f"asked for the same {len(batch.outputs)} rows as one batch")
     steps.doing(f"asking over 64 connections for {seconds:g} s")
     load = ask_over_many_connections(settings.query_port, APP, trained, seconds)
-    steps.done(f"asked {load.requests:,} different queries over 64 connections in {load.duration_s:.0f} s")
+    steps.done(f"asked {load.requests:,} times over 64 connections in {load.duration_s:.0f} s")
     return Report(trained, single, batch, load, settings.query_url, APP)
 
 

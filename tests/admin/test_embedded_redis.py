@@ -32,8 +32,8 @@ time.sleep(600)
 
 
 @pytest.fixture
-def paths(tmp_path: Path) -> StackPaths:
-    return prepare(tmp_path)
+def paths(short_path: Path) -> StackPaths:
+    return prepare(short_path)
 
 
 @pytest.fixture
@@ -70,8 +70,8 @@ def test_it_listens_on_no_port_and_its_socket_is_private(paths: StackPaths, serv
     assert paths.redis_socket.stat().st_mode & 0o777 == 0o700
 
 
-def test_it_ends_with_its_parent_even_when_that_is_killed(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", STARTER, str(tmp_path)]
+def test_it_ends_with_its_parent_even_when_that_is_killed(short_path: Path) -> None:
+    command = [sys.executable, "-c", STARTER, str(short_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())

@@ -51,38 +51,38 @@ def test_nobody_owns_a_free_port() -> None:
     assert owner_of(free_port()) is None
 
 
-def test_a_port_in_use_stops_the_start_before_anything_runs(tmp_path: Path) -> None:
+def test_a_port_in_use_stops_the_start_before_anything_runs(short_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(PortInUseError, match=f"port {port} is in use"):
-            run_stack(settings(tmp_path, management_port=port), nobody)
-    assert not is_held(tmp_path / "stack.lock")
+            run_stack(settings(short_path, management_port=port), nobody)
+    assert not is_held(short_path / "stack.lock")
 
 
-def test_one_port_for_both_services_is_refused(tmp_path: Path) -> None:
+def test_one_port_for_both_services_is_refused(short_path: Path) -> None:
     with pytest.raises(StackError, match="they must differ"):
-        run_stack(settings(tmp_path, query_port=4444, management_port=4444), nobody)
+        run_stack(settings(short_path, query_port=4444, management_port=4444), nobody)
 
 
-def test_no_workers_at_all_is_refused(tmp_path: Path) -> None:
+def test_no_workers_at_all_is_refused(short_path: Path) -> None:
     with pytest.raises(StackError, match="at least one process"):
-        run_stack(settings(tmp_path, workers=0), nobody)
+        run_stack(settings(short_path, workers=0), nobody)
 
 
-def test_a_data_dir_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
+def test_a_data_dir_that_cannot_be_made_is_one_clear_line(short_path: Path) -> None:
+    (short_path / "file").write_text("")
     with pytest.raises(StackError, match=r"cannot be written: Not a directory; choose another place with --data-dir"):
-        run_stack(settings(tmp_path / "file" / "data"), nobody)
+        run_stack(settings(short_path / "file" / "data"), nobody)
 
 
-def test_a_full_disk_is_one_clear_line(tmp_path: Path) -> None:
+def test_a_full_disk_is_one_clear_line(short_path: Path) -> None:
     with pytest.raises(StackError, match=r"the disk of .* is full: \d+ MiB left and \d+ MiB needed; free some space"):
-        prepare(tmp_path, needed_free_bytes=1 << 62)
+        prepare(short_path, needed_free_bytes=1 << 62)
 
 
-def test_an_external_redis_that_does_not_answer_is_named_without_its_password(tmp_path: Path) -> None:
+def test_an_external_redis_that_does_not_answer_is_named_without_its_password(short_path: Path) -> None:
     with pytest.raises(StackError) as caught:
-        run_stack(settings(tmp_path, redis_url=f"redis://:s3cret@127.0.0.1:{free_port()}/0"), nobody)
+        run_stack(settings(short_path, redis_url=f"redis://:s3cret@127.0.0.1:{free_port()}/0"), nobody)
     assert "no Redis answers at redis://:***@127.0.0.1" in caught.value.message
     assert "s3cret" not in caught.value.message
 
@@ -121,24 +121,24 @@ def test_a_run_dir_that_others_may_write_to_is_refused(short_path: Path) -> None
         prepare(short_path)
 
 
-def test_a_lock_is_held_by_whoever_inherited_it(tmp_path: Path) -> None:
-    lock = FileLock(tmp_path / "lock")
+def test_a_lock_is_held_by_whoever_inherited_it(short_path: Path) -> None:
+    lock = FileLock(short_path / "lock")
     assert lock.acquire()
     inherited = os.dup(lock.fd)
     lock.release()
-    assert is_held(tmp_path / "lock")
+    assert is_held(short_path / "lock")
     os.close(inherited)
-    assert not is_held(tmp_path / "lock")
+    assert not is_held(short_path / "lock")
 
 
-def test_a_lock_nobody_holds_is_not_held(tmp_path: Path) -> None:
-    assert not is_held(tmp_path / "lock")
-    (tmp_path / "lock").write_text("left behind")
-    assert not is_held(tmp_path / "lock")
+def test_a_lock_nobody_holds_is_not_held(short_path: Path) -> None:
+    assert not is_held(short_path / "lock")
+    (short_path / "lock").write_text("left behind")
+    assert not is_held(short_path / "lock")
 
 
-def test_a_lock_that_is_held_is_not_had_by_waiting(tmp_path: Path) -> None:
-    first, second = FileLock(tmp_path / "lock"), FileLock(tmp_path / "lock")
+def test_a_lock_that_is_held_is_not_had_by_waiting(short_path: Path) -> None:
+    first, second = FileLock(short_path / "lock"), FileLock(short_path / "lock")
     assert first.acquire()
     assert not second.acquire_within(0.05)
     first.release()

@@ -42,12 +42,12 @@ class Output:
 
     def line(self, text: str) -> None:
         """A line of the result, for people."""
-        self.stdout.print(text)
+        self.stdout.print(text, soft_wrap=True)
 
     def say(self, text: str) -> None:
         """A remark on the way, for people."""
         if not self.as_json:
-            self.stderr.print(text)
+            self.stderr.print(text, soft_wrap=True)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str = "nothing yet") -> None:
         """A table; `empty` says instead that there are no rows, and what to do about it."""

@@ -49,7 +49,6 @@ def run_stack(
             asyncio.run(_run(settings, paths, lifeline, redis_lock, notify, watched_fd))
         finally:
             paths.state_file.unlink(missing_ok=True)
-            shutil.rmtree(paths.run_dir, ignore_errors=True)  # sockets only; the parts are gone
 
 
 async def _run(
@@ -86,6 +85,7 @@ def _only_stack(paths: StackPaths, notify: Notify) -> Iterator[tuple[Lifeline, F
     finally:
         lifeline.cut()
         redis_lock.release()
+        shutil.rmtree(paths.run_dir, ignore_errors=True)  # sockets only; the parts are gone
         stack_lock.release()
 
 
