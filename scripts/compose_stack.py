@@ -64,7 +64,7 @@ class Stack:
         return self.compose("exec", "-T", service, *command, check=check).strip()
 
     def inspect(self, service: str) -> dict[str, Any]:
-        container = self.compose("ps", "-q", service).strip()
+        container = self.compose("ps", "-a", "-q", service).strip()
         done = subprocess.run(["docker", "inspect", container], capture_output=True, text=True, check=True)
         found: dict[str, Any] = json.loads(done.stdout)[0]
         return found

@@ -90,6 +90,32 @@ def answers_single_queries_over_plain_http(stack: Stack) -> str:
     return json.dumps(answer)
 
 
+def joins_feedback_with_its_prediction(stack: Stack) -> str:
+    with stack.client() as client:
+        query = client.predict("iris", ROWS[0])
+        outcome: dict[str, Any] = {}
+
+        def joined() -> bool:
+            outcome.update(client.update("iris", query.query_id, EXPECTED[0]))
+            return outcome.get("status") == "joined"
+
+        wait_until(joined, "the feedback is joined")  # predictions are put on record shortly after the answer
+    return json.dumps(outcome)
+
+
+def stops_gracefully(stack: Stack) -> str:
+    services = ("frontend", "management", "redis")
+    started_s = time.monotonic()
+    stack.compose("stop", *services)
+    took_s = time.monotonic() - started_s
+    codes = {service: stack.inspect(service)["State"]["ExitCode"] for service in services}
+    expect(set(codes.values()) == {0}, f"exit codes {codes}")
+    stack.compose("start", *services)
+    wait_until(lambda: all_healthy(stack), "all services healthy again", 120)
+    wait_until(lambda: answers(stack), "the model's own predictions again")
+    return f"exit code 0 of all within {took_s:.1f} s, and answering again after start"
+
+
 def survives_a_restart_of_everything(stack: Stack) -> str:
     stack.compose("restart", quiet=False)
     healthy_s = wait_until(lambda: all_healthy(stack), "all services healthy again", 120)
@@ -211,6 +237,8 @@ STEPS: list[tuple[str, Callable[[Stack], str]]] = [
     ("asks for the token", asks_for_the_token),
     ("serves a model", serves_a_model),
     ("answers single queries over plain HTTP", answers_single_queries_over_plain_http),
+    ("joins feedback with its prediction", joins_feedback_with_its_prediction),
+    ("stops gracefully", stops_gracefully),
     ("survives a restart of everything", survives_a_restart_of_everything),
     ("survives kill -9 of a model container", survives_the_death_of_a_model_container),
     ("survives kill -9 of management", survives_kill_nine_of("management", "skysail_management")),

@@ -28,24 +28,15 @@ FOLDERS = {"management": "management", "frontend": "query_frontend"}
 TOKEN = "a-token-for-tests"  # noqa: S105 - it guards nothing
 
 
-@pytest.fixture(scope="module")
-def k8s(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of k8s/ with the token that a deployer makes."""
-    copied = tmp_path_factory.mktemp("k8s") / "k8s"
-    shutil.copytree(ROOT / "k8s", copied, ignore=shutil.ignore_patterns("token.env"))
-    (copied / "overlays" / "dev" / "token.env").write_text(f"SKYSAIL_TOKEN={TOKEN}\n")
-    return copied
-
-
 @pytest.fixture(params=["base", "overlays/dev"])
-def rendered(request: pytest.FixtureRequest, k8s: Path) -> list[Manifest]:
+def rendered(request: pytest.FixtureRequest, dev_overlay: Path) -> list[Manifest]:
     """All objects of the base, and of the dev overlay."""
-    return render(k8s / request.param)
+    return render(dev_overlay.parents[1] / request.param)
 
 
 @pytest.fixture
-def dev(k8s: Path) -> list[Manifest]:
-    return render(k8s / "overlays/dev")
+def dev(dev_overlay: Path) -> list[Manifest]:
+    return render(dev_overlay)
 
 
 def process(objects: list[Manifest], name: str) -> Manifest:
@@ -77,7 +68,8 @@ def test_the_schemas_would_find_a_field_that_does_not_exist(rendered: list[Manif
 
 
 @pytest.mark.parametrize("folder", ["base", "overlays/dev"])
-def test_kubectl_renders_the_same(k8s: Path, folder: str) -> None:
+def test_kubectl_renders_the_same(dev_overlay: Path, folder: str) -> None:
+    k8s = dev_overlay.parents[1]
     kubectl = shutil.which("kubectl")
     if kubectl is None:
         pytest.skip("kubectl is not installed")
