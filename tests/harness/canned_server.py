@@ -43,13 +43,15 @@ class CannedServer:
     url: str
     requests: list[Request]
     answers: dict[tuple[str, str], Answer | Handler]
-    """(method, path without query) -> answer, or a function that gives it; 404 for everything else."""
+    """(method, path without query) -> answer, or a function that gives it."""
+    otherwise: Answer = Answer(404, {"error": {"code": "not_found", "message": "nothing here", "field": None}})
+    """The answer to everything else."""
 
     def answer(self, request: Request) -> Answer:
         self.requests.append(request)
         found = self.answers.get((request.method, request.target.partition("?")[0]))
         if found is None:
-            return Answer(404, {"error": {"code": "not_found", "message": "nothing here", "field": None}})
+            return self.otherwise
         return found if isinstance(found, Answer) else found(request)
 
 
