@@ -190,6 +190,7 @@ class Dispatcher(LinkEvents):
                 query.default(DefaultReason.MODEL_ERROR, now_s)
             else:
                 query.predict(output, now_s)
+        batch.queries = []  # each query holds its batch: a cycle would be left to the garbage collector
 
     def _retry(self, batch: Batch, reason: str, now_s: float) -> None:
         refused = self.scheduler.retry(batch, now_s)

@@ -49,6 +49,7 @@ class Exchange:
 
     def answered(self, position: int, answer: bytes) -> None:
         """`answer` is the whole body of the 200."""
+        self.queries = ()  # they hold this exchange: a cycle would be left to the garbage collector
         lane = self._lane
         if self.keep_alive:
             self.response = lane.writer.ok(answer, lane.server_state.default_headers)

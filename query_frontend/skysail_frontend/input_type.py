@@ -17,7 +17,7 @@ import msgspec
 
 from skysail_container.wire import ITEM_BYTES, ArrayRow, Arrays, Bytes, Dense, Json, Ragged, Rows, Strings
 
-__all__ = ["INPUT_TYPES", "InputError", "InputType"]
+__all__ = ["INPUT_TYPES", "InputError", "InputType", "Numbers"]
 
 MAX_JSON_DEPTH = 64
 """How deep JSON inputs may nest; deeper ones are refused here so that no container's parser recurses on them."""
@@ -54,7 +54,7 @@ class Numbers:
         self.name = name
         self.python_type = python_type
         self._code = code
-        self._dtype = dtype
+        self.dtype = dtype
         self._item_bytes = struct.calcsize(f"<{code}")
 
     def payload(self, value: Sequence[float]) -> bytes:
@@ -63,7 +63,7 @@ class Numbers:
         try:
             return _packer(self._code, len(value))(*value)
         except (struct.error, OverflowError) as error:
-            raise InputError(f"holds a number outside the range of {self._dtype[1:]} values ({error})") from error
+            raise InputError(f"holds a number outside the range of {self.dtype[1:]} values ({error})") from error
 
     def n_bytes(self, payload: bytes) -> int:
         return len(payload)
@@ -72,8 +72,8 @@ class Numbers:
         width_bytes = len(payloads[0])
         data = b"".join(payloads)
         if len(data) == width_bytes * len(payloads) and all(len(row) == width_bytes for row in payloads):
-            return Dense(self._dtype, (len(payloads), width_bytes // self._item_bytes), data)
-        return Ragged(self._dtype, tuple(len(row) // self._item_bytes for row in payloads), data)
+            return Dense(self.dtype, (len(payloads), width_bytes // self._item_bytes), data)
+        return Ragged(self.dtype, tuple(len(row) // self._item_bytes for row in payloads), data)
 
 
 class Text:

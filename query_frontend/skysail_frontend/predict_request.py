@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 
 from skysail_frontend.errors import RequestRefusedError
-from skysail_frontend.input_type import InputError, InputType
+from skysail_frontend.input_type import InputError, InputType, Numbers
+from skysail_frontend.wide_row import MIN_BODY_BYTES, WideRow
 
 __all__ = ["PredictRequest", "PredictRequestParser"]
 
@@ -48,9 +49,14 @@ class PredictRequestParser:
         single = msgspec.defstruct("SingleBody", [("input", example), ("version", str | None, None)], gc=False)
         self._decode = msgspec.json.Decoder(both).decode
         self._decode_single = msgspec.json.Decoder(single).decode
+        self._wide_row = WideRow(input_type.dtype) if isinstance(input_type, Numbers) else None
 
     def parse(self, body: bytes) -> PredictRequest:
         """:raises RequestRefusedError: status 400 with the field, what was expected and what came"""
+        if len(body) >= MIN_BODY_BYTES and self._wide_row is not None:
+            payload = self._wide_row.payload(body)
+            if payload is not None:
+                return PredictRequest([payload], False, None)
         request = self._decoded(body)
         value = request.input
         if value is not msgspec.UNSET:
