@@ -6,6 +6,7 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from skysail_frontend.errors import RequestRefusedError
 from skysail_frontend.input_type import INPUT_TYPES
 from skysail_frontend.predict_request import PredictRequestParser
