@@ -6,27 +6,24 @@ import logging
 import socket
 from collections.abc import Callable
 
-from skysail_container.connection import Connection
+from skysail_container.connection import READ_BYTES, Connection
 from skysail_container.errors import ListenError, UnusableRowsError
 from skysail_container.input_types import InputType, check_rows
+from skysail_container.rows_memory import memory_bytes
 from skysail_container.service_statistics import ServiceStatistics
 from skysail_container.settings import Settings
 from skysail_container.wire import (
     PROTOCOL_VERSION,
-    Arrays,
     Cancel,
     ClientMessage,
-    Dense,
     Drain,
     Drained,
     Health,
     HealthReply,
     Hello,
     Predict,
-    Ragged,
     RefusalCode,
     Refused,
-    Rows,
     Statistics,
     StatisticsRequest,
     Welcome,
@@ -67,6 +64,7 @@ class Server:
         self._connections: set[Connection] = set()
         self._all_closed = asyncio.Event()
         self._is_draining = False
+        self._read_buffer = bytearray(READ_BYTES)
 
     def listen(self, listener: socket.socket) -> None:
         """Begins to take in clients on a bound socket, which belongs to the server from now on.
@@ -149,7 +147,7 @@ class Server:
         except UnusableRowsError as error:
             self._refuse(connection, batch_id, "bad_rows", str(error))
             return
-        work = Work(connection, batch_id, rows, _n_bytes(rows), now_s, now_s + time_left_us / 1e6)
+        work = Work(connection, batch_id, rows, memory_bytes(rows), now_s, now_s + time_left_us / 1e6)
         if not self._worker.submit(work):
             self._refuse(connection, batch_id, "overloaded", "too many batches wait for the model")
 
@@ -186,7 +184,7 @@ class Server:
             sock.close()
             return
         _prepare(sock)
-        connection = Connection(sock, self, self._settings, self._loop, self._clock)
+        connection = Connection(sock, self, self._settings, self._loop, self._clock, self._read_buffer)
         self._connections.add(connection)
         connection.open()
 
@@ -217,11 +215,3 @@ def _prepare(sock: socket.socket) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
-
-
-def _n_bytes(rows: Rows) -> int:
-    if isinstance(rows, Dense | Ragged):
-        return len(rows.data)
-    if isinstance(rows, Arrays):
-        return sum([len(item.data) for item in rows.items])
-    return sum(map(len, rows.items))

@@ -260,3 +260,15 @@ def test_threads_that_a_model_leaves_behind_do_not_keep_the_process_alive(tmp_pa
     with running_container(source_folder(tmp_path / "model", source)) as container:
         container.process.send_signal(signal.SIGTERM)
         assert container.wait_exit() == 0
+
+
+def test_a_container_without_uvloop_serves_and_stops_the_same_way(tmp_path: Path) -> None:
+    (tmp_path / "uvloop.py").write_text("raise ImportError('as if it were not installed')\n")
+    environment = {"PYTHONPATH": str(tmp_path)}
+    with started_container(source_folder(tmp_path / "model", SUM), environment=environment) as container:
+        container.wait_ready()
+        with connected(container.address) as client:
+            assert doubles_of(client.predict(doubles([[1, 2]])).outputs) == [3.0]
+            container.process.send_signal(signal.SIGTERM)
+            assert client.is_closed_by_peer()
+        assert container.wait_exit() == 0
