@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import uvicorn
 from fastapi import FastAPI
@@ -95,7 +96,10 @@ class Worker:
     def _dispatcher(self, record: Version) -> Dispatcher:
         metrics = self._metrics.model(record.model, record.version)
         input_type = INPUT_TYPES[record.input_type]
-        return Dispatcher(record.model, record.version, input_type, self._limits, metrics, self._name, self._recorder)
+        limits = self._limits
+        if record.batch_size > 0:  # -1: found out by the sizer
+            limits = replace(limits, max_batch_rows=min(record.batch_size, limits.max_batch_rows))
+        return Dispatcher(record.model, record.version, input_type, limits, metrics, self._name, self._recorder)
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
