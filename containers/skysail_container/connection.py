@@ -26,6 +26,9 @@ LINGER_S = 1.0
 """A connection reads on for so long after its last frame: closing with bytes unread destroys that frame on its way
 (RFC 1122, 4.2.2.13)."""
 
+FLUSH_S = 5.0
+"""A peer has so long to read what was sent to it before its connection was ended."""
+
 READ_BYTES = 256 * 1024
 """Most bytes read at once; a 64 MiB frame takes 256 reads."""
 
@@ -109,8 +112,9 @@ class Connection:
             return
         self._is_ending = True
         self._waiting_since_s = None
-        self._loop.call_later(LINGER_S, self.close)
-        if not self._outbox.n_backlog_bytes:
+        if self._outbox.n_backlog_bytes:
+            self._loop.call_later(FLUSH_S, self.close)
+        else:
             self._shut_down_writing()
 
     def close(self) -> None:
@@ -188,6 +192,7 @@ class Connection:
                 self._shut_down_writing()
 
     def _shut_down_writing(self) -> None:
+        self._loop.call_later(LINGER_S, self.close)
         try:
             self._sock.shutdown(socket.SHUT_WR)
         except OSError as error:

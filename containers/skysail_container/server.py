@@ -98,7 +98,7 @@ class Server:
         await drained.wait()
 
     async def end_connections(self) -> None:
-        """Ends every connection and returns when all are closed, a second later at most."""
+        """Ends every connection and returns when all are closed, some seconds later at most."""
         for connection in list(self._connections):
             connection.end()
         if self._connections:
