@@ -1,5 +1,6 @@
 """Feedback: the true label of an earlier query, joined with the prediction it got."""
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -7,6 +8,7 @@ import msgspec
 from skysail_frontend.application import Application
 from skysail_frontend.errors import RequestRefusedError
 from skysail_frontend.metrics import FrontendMetrics
+from skysail_frontend.prediction_recorder import FLUSH_INTERVAL_S
 from skysail_management.store import OutcomeKind, PredictionRecord, Registry
 
 __all__ = ["Feedback", "FeedbackBook", "outcome"]
@@ -59,9 +61,7 @@ class FeedbackBook:
         :raises RequestRefusedError: status 404, there is no such prediction on record
         :raises RegistryUnavailableError: Redis is away
         """
-        record = None
-        if 0 <= query_id < 2**53:
-            record = await self._registry.take_prediction(application.name, query_id)
+        record = await self._take(application, query_id)
         if record is None:
             application.metrics.feedback_unmatched.add(1.0)
             raise RequestRefusedError.processing(
@@ -70,6 +70,16 @@ class FeedbackBook:
                 status=404,
             )
         await self.score(application, record.model, record.version, msgspec.json.decode(record.output_json), label)
+        return record
+
+    async def _take(self, application: Application, query_id: int) -> PredictionRecord | None:
+        """The prediction on record, now or after the next flush: feedback may be faster than the recorder."""
+        if not 0 <= query_id < 2**53:
+            return None
+        record = await self._registry.take_prediction(application.name, query_id)
+        if record is None:
+            await asyncio.sleep(2 * FLUSH_INTERVAL_S)
+            record = await self._registry.take_prediction(application.name, query_id)
         return record
 
     async def score(self, application: Application, model: str, version: str, output: Any, label: Any) -> None:
