@@ -1,12 +1,15 @@
 """Clients that misbehave: each loses its own connection at most, and costs the container nothing."""
 
 import os
+import random
 import signal
 import socket
 import struct
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -16,6 +19,7 @@ from harness.container_client import ContainerClient, connected, doubles, double
 from harness.container_process import ContainerProcess, running_container, source_folder
 from harness.wait_until import wait_until
 from skysail_container.wire import (
+    Cancel,
     Dense,
     Health,
     HealthReply,
@@ -298,3 +302,28 @@ def predict(rows):
 def test_time_is_up_on_arrival_for_a_batch_without_time(container: ContainerProcess) -> None:
     with connected(container.address) as client:
         assert client.ask(Predict(1, 0, doubles([[1]])), Refused).code == "expired"
+
+
+def answers_of(address: str, seed: int, n_batches: int) -> Counter[int]:
+    """Sends batches of all fates over one connection, some cancelled, and counts the replies by batch."""
+    chance = random.Random(seed)
+    answers: Counter[int] = Counter()
+    with connected(address) as client:
+        for batch_id in range(n_batches):
+            time_left_us = chance.choice([0, 100, 1_000, 15_000_000])
+            width = chance.choice([1, 1, 5, 500])
+            client.send(Predict(batch_id, time_left_us, doubles([[width] + [0.0] * chance.randrange(20)])))
+            if chance.random() < 0.2:
+                client.send(Cancel(chance.randrange(batch_id + 1)))
+        while answers.total() < n_batches:
+            reply = client.receive()
+            assert isinstance(reply, Result | Refused)
+            answers[reply.batch_id] += 1
+        client.ask(Health(1), HealthReply)  # nothing more comes than one reply each
+    return answers
+
+
+def test_every_batch_of_many_clients_is_answered_exactly_once(address: str) -> None:
+    with ThreadPoolExecutor(4) as clients:
+        counts = list(clients.map(lambda seed: answers_of(address, seed, 300), range(4)))
+    assert counts == [Counter(range(300))] * 4
