@@ -16,7 +16,7 @@ $(STAMP): constraints.txt requirements-dev.txt scripts/setup.sh */pyproject.toml
 setup: $(STAMP) ## make the environment in .venv and nothing else
 
 demo: $(STAMP) ## start the stack, serve a real model, print accuracy and speed, stop everything
-	@$(BIN)/python -m examples.demo.demo
+	@$(BIN)/python -m examples.demo.demo $(DEMO_FLAGS)
 
 up: $(STAMP) ## start the stack and leave it running (stop it with make down)
 	@$(BIN)/skysail up --detach

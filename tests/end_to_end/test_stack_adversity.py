@@ -119,7 +119,7 @@ def test_nothing_is_left_when_the_process_that_holds_a_stack_is_killed() -> None
         wait_until(lambda: not processes_of(folder), "every process is gone", timeout_s=60)
 
 
-def test_stopped_and_started_again_everything_is_back_and_answering(tmp_path: Path) -> None:
+def test_stopped_and_started_again_everything_is_back_and_answering() -> None:
     with data_folder() as folder:
         settings = own_settings(folder)
         with LocalStack(settings) as stack, stack.client() as client:
@@ -134,7 +134,7 @@ def test_stopped_and_started_again_everything_is_back_and_answering(tmp_path: Pa
             assert client.get_linked_models("sum") == ["sum"]
 
 
-def test_a_data_dir_with_a_long_name_works(tmp_path: Path) -> None:
+def test_a_data_dir_with_a_long_name_works() -> None:
     with data_folder() as folder:
         with LocalStack(own_settings(folder / ("long" * 30))) as stack, stack.client() as client:
             serve_sum(client)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from skysail_admin.errors import StackError
@@ -64,12 +66,14 @@ def stop(data_dir: Path, on_wait: Callable[[], object] = lambda: None) -> StackR
         return None
     if record is None:
         raise StackError(f"a stack is just starting or ending on {data_dir}; try again in a moment")
-    paths = StackPaths(data_dir, Path(record.run_dir))
-    _signal(record.pid, signal.SIGTERM)
-    if not _gone_within(paths, _STOP_TIMEOUT_S, on_wait):
-        _signal(record.pid, signal.SIGKILL)  # the parts see their lifeline close
-        if not _gone_within(paths, _KILL_TIMEOUT_S, on_wait):
-            raise StackError(f"processes of the stack on {data_dir} do not end; see {record.logs_dir}")
+    try:
+        supervisor = os.pidfd_open(record.pid)
+    except ProcessLookupError:  # it has ended in this very moment
+        return record
+    try:
+        _end_through(supervisor, StackPaths(data_dir, Path(record.run_dir)), on_wait)
+    finally:
+        os.close(supervisor)
     return record
 
 
@@ -119,18 +123,32 @@ def _end(supervisor: subprocess.Popen[bytes]) -> None:
         supervisor.wait()
 
 
-def _signal(pid: int, number: signal.Signals) -> None:
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
+def _end_through(supervisor: int, paths: StackPaths, on_wait: Callable[[], object]) -> None:
+    """:param supervisor: its pidfd, which never names another process."""
+    _signal(supervisor, signal.SIGTERM)
+    if _gone_within(supervisor, paths, _STOP_TIMEOUT_S, on_wait):
         return
+    _signal(supervisor, signal.SIGKILL)  # the parts see their lifeline close
+    if not _gone_within(supervisor, paths, _KILL_TIMEOUT_S, on_wait):
+        raise StackError(f"processes of the stack on {paths.data_dir} do not end; see {paths.logs_dir}")
 
 
-def _gone_within(paths: StackPaths, timeout_s: float, on_wait: Callable[[], object]) -> bool:
+def _signal(supervisor: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        signal.pidfd_send_signal(supervisor, number)
+
+
+def _gone_within(supervisor: int, paths: StackPaths, timeout_s: float, on_wait: Callable[[], object]) -> bool:
+    """Whether the supervisor has ended and nothing of its stack is left, in time."""
     deadline_s = time.monotonic() + timeout_s
-    while is_held(paths.stack_lock) or is_held(paths.redis_lock) or is_anybody_left(paths.lifeline):
+    while not _has_ended(supervisor) or is_held(paths.redis_lock) or is_anybody_left(paths.lifeline):
         if time.monotonic() >= deadline_s:
             return False
         on_wait()
         time.sleep(_POLL_INTERVAL_S)
     return True
+
+
+def _has_ended(pidfd: int) -> bool:
+    """A pidfd is readable once its process has ended, reaped or not (pidfd_open(2))."""
+    return bool(select.select([pidfd], [], [], 0)[0])

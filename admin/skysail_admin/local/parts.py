@@ -55,6 +55,7 @@ def _management(settings: StackSettings, paths: StackPaths, url: str, lifeline: 
         "--port": str(port),
         "--redis-url": url,
         "--data-dir": str(paths.data_dir),
+        "--run-dir": str(paths.run_dir / "containers"),
         "--lifeline-fd": str(lifeline.read_fd),
     }
     return Part(
