@@ -87,6 +87,12 @@ class ContainerProcess:
             os.close(self._pidfd)
             self._pidfd = -1
 
+    def disown(self) -> None:
+        """Stop watching a process that lives on: nobody here waits for its end any more."""
+        self.release()
+        if self._child is not None and self._child.returncode is None:
+            self._child.returncode = 0  # a Popen whose process lives on complains when it is collected
+
 
 def _spawn(command: ContainerCommand, output: int) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(

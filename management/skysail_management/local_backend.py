@@ -82,7 +82,7 @@ class LocalBackend:
             task.cancel()
         await self._tasks.__aexit__(kind, error, traceback)
         for process in self._processes.values():
-            process.release()
+            process.disown()
 
     def _begin(self, work: "asyncio._CoroutineLike[None]", name: str) -> None:
         task = self._tasks.create_task(work, name=name)

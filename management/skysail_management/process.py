@@ -33,8 +33,8 @@ _GRACEFUL_HTTP_S = 5
 _KILL_LIMIT_S = 5.0
 """For containers to be gone after they were killed."""
 
-_UNREGISTERED_AGE_S = 86_400.0
-"""An archive that no version has referred to for a day was forgotten."""
+_FORGOTTEN_AGE_S = 86_400.0
+"""An archive of yesterday that no version refers to was forgotten."""
 
 
 class PortInUseError(Exception):
@@ -95,10 +95,12 @@ async def run(settings: Settings, directory: DataDirectory, listener: socket.soc
         artifacts = ArtifactStore(directory.artifacts, max_archive_bytes=settings.max_artifact_bytes)
         await asyncio.to_thread(artifacts.prepare)
         logs = ContainerLogs(directory.logs)
+        service = Service(registry, artifacts, logs)
+        await service.remove_forgotten_artifacts(_FORGOTTEN_AGE_S)
         copy = RegistryCopy(registry)
         metrics = Metrics(copy, artifacts.total_bytes)
         app = build_app(
-            service=Service(registry, artifacts, logs),
+            service=service,
             registry=registry,
             copy=copy,
             metrics=metrics,

@@ -137,6 +137,12 @@ class Service:
             raise NotFoundError(f"artifact {sha256[:80]!r} is not in the store", field="sha256")
         return self._artifacts.describe(sha256)
 
+    async def remove_forgotten_artifacts(self, older_than_s: float) -> None:
+        """Remove old archives that no version refers to; none if the registry is empty, for it may just be new."""
+        snapshot = await self.snapshot()
+        if not snapshot.is_empty:
+            await self._artifacts.remove(self._artifacts.stored(older_than_s) - _referenced(snapshot))
+
     async def read_log(
         self, model: str, version: str, replica_id: int, *, tail: int | None, offset: int | None
     ) -> LogText:

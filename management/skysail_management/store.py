@@ -8,8 +8,8 @@ predictions. Every method raises RegistryUnavailableError when Redis does not an
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.client import PubSub
@@ -133,13 +133,26 @@ class Registry:
         :raises RegistryEmptyError: Redis holds no registry.
         :raises RegistryUnavailableError: Redis does not answer; the write may or may not have happened.
         """
-        async with self._writing:
+        async with self._turn_to_write():
             for _ in range(_MAX_ATTEMPTS):
                 with _translated():
                     revision = await self._attempt(decide)
                 if revision is not None:
                     return revision
         raise RegistryUnavailableError(f"{_MAX_ATTEMPTS} attempts to write were overtaken by other writers")
+
+    @asynccontextmanager
+    async def _turn_to_write(self) -> AsyncIterator[None]:
+        """Writers of this process take turns, but nobody waits long behind those that wait for a stopped Redis."""
+        try:
+            async with asyncio.timeout(SOCKET_TIMEOUT_S):
+                await self._writing.acquire()
+        except TimeoutError as error:
+            raise RegistryUnavailableError("Redis does not answer: other writes wait for it already") from error
+        try:
+            yield
+        finally:
+            self._writing.release()
 
     async def _attempt(self, decide: Callable[[Snapshot], Sequence[Entry]]) -> int | None:
         async with self._redis.pipeline(transaction=True) as pipeline:

@@ -1,0 +1,76 @@
+"""Logs of containers: tails, offsets, and files that must not grow for ever."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from skysail_management.container_log import ContainerLogs
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> ContainerLogs:
+    return ContainerLogs(tmp_path, max_file_bytes=1_000, max_piece_bytes=2_000)
+
+
+def write(logs: ContainerLogs, text: str) -> None:
+    descriptor = logs.open_for_container("m", "1", 0)
+    os.write(descriptor, text.encode())
+    os.close(descriptor)
+
+
+def test_a_replica_that_wrote_nothing_has_an_empty_log(logs: ContainerLogs) -> None:
+    assert logs.tail("m", "1", 0, 10) == ("", 0)
+    assert logs.read("m", "1", 0, 5) == ("", 0)
+    assert logs.last_words("m", "1", 0) == ""
+
+
+def test_the_tail_and_then_what_follows_it(logs: ContainerLogs) -> None:
+    write(logs, "a\nb\nc\n")
+    tail = logs.tail("m", "1", 0, 2)
+    assert tail.text == "b\nc\n"
+    write(logs, "d\n")
+    assert logs.read("m", "1", 0, tail.next_offset) == ("d\n", 8)
+    assert logs.read("m", "1", 0, 8) == ("", 8)
+    assert logs.tail("m", "1", 0, 0).text == ""
+
+
+def test_a_long_log_is_cut_while_its_container_writes_on(logs: ContainerLogs) -> None:
+    descriptor = logs.open_for_container("m", "1", 0)
+    os.write(descriptor, b"".join(b"line %03d\n" % n for n in range(300)))
+    logs.cut_long_files()
+    os.write(descriptor, b"after\n")
+    os.close(descriptor)
+    path = logs.path("m", "1", 0)
+    assert path.stat().st_size == len("after\n")
+    assert path.with_name("0.log.1").stat().st_size == 1_000
+    assert logs.tail("m", "1", 0, 2).text == "line 299\nafter\n"
+    assert logs.read("m", "1", 0, 2_700) == ("after\n", 6), "an offset from before the cut begins anew"
+
+
+def test_a_read_gives_one_piece_at_a_time(logs: ContainerLogs) -> None:
+    write(logs, "x" * 5_000)
+    assert len(logs.read("m", "1", 0, 0).text) == 2_000
+    assert logs.read("m", "1", 0, 4_000).next_offset == 5_000
+
+
+def test_broken_characters_do_not_break_the_reader(logs: ContainerLogs) -> None:
+    path = logs.path("m", "1", 0)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"\xff\xfe ok\n")
+    assert "ok" in logs.tail("m", "1", 0, 5).text
+
+
+def test_last_words_are_few(logs: ContainerLogs) -> None:
+    write(logs, "\n".join(f"line {n}" for n in range(100)) + "\n")
+    assert logs.last_words("m", "1", 0).splitlines() == [f"line {n}" for n in range(88, 100)]
+
+
+def test_the_logs_of_a_version_go_with_it(logs: ContainerLogs, tmp_path: Path) -> None:
+    write(logs, "x")
+    logs.path("m", "2", 0).parent.mkdir()
+    logs.remove("m", "1")
+    assert [path.name for path in (tmp_path / "m").iterdir()] == ["2"]
+    logs.remove("m", "2")
+    logs.remove("m", "3")
+    assert list(tmp_path.iterdir()) == []
