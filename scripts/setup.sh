@@ -15,8 +15,9 @@ done
 [ -n "$python" ] || fail "no Python 3.11 or newer with TLS support found; install it: apt-get install python3 (or set PYTHON=/path/to/python)"
 command -v cc >/dev/null || fail "no C compiler found; install one: apt-get install build-essential"
 
+needed_mib=1500; [ -f "$venv/.ready" ] && needed_mib=200 # an environment that is there only changes a little
 free_mib=$(df -Pm . | awk 'NR == 2 {print $4}')
-[ "$free_mib" -ge 1500 ] || fail "the disk has ${free_mib} MiB left and the environment needs 1500; free some space, then run make again"
+[ "$free_mib" -ge "$needed_mib" ] || fail "the disk has ${free_mib} MiB left and the environment needs ${needed_mib}; free some space, then run make again"
 
 if ! "$python" -c 'import ensurepip' 2>/dev/null; then
   [ "$(id -u)" = 0 ] || fail "this Python has no venv module; install it: sudo apt-get install python3-venv"
@@ -24,13 +25,25 @@ if ! "$python" -c 'import ensurepip' 2>/dev/null; then
   apt-get update -qq && apt-get install -y -qq python3-venv >/dev/null || fail "apt-get could not install python3-venv; install it by hand"
 fi
 
-progress=--progress-bar=off; [ -t 1 ] && progress=--progress-bar=on
+# What pip is doing, on one line that changes in a terminal; nothing elsewhere. Its errors go to stderr as they are.
+show_progress() {
+  local line
+  while IFS= read -r line; do
+    case $line in
+      *Collecting*|*Downloading*|*Building*|*Installing*|*Preparing*) [ -t 1 ] && printf '\r\033[K  %.76s' "${line#"${line%%[![:space:]]*}"}" ;;
+    esac
+  done
+  if [ -t 1 ]; then printf '\r\033[K'; fi
+}
+
 printf 'setup 1/3: virtualenv in %s\n' "$venv"
-[ -x "$venv/bin/python" ] && "$venv/bin/python" -c 'import pip' 2>/dev/null || "$python" -m venv --clear "$venv"
+[ -x "$venv/bin/python" ] && "$venv/bin/python" -c 'import pip' 2>/dev/null || "$python" -m venv --clear "$venv" \
+  || fail "the virtualenv could not be made; Python's own message is above"
 printf 'setup 2/3: dependencies (a minute or two the first time)\n'
 # All four distributions in one call: their names resolve to these folders, never to an index.
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$progress" -c constraints.txt \
+"$venv/bin/python" -m pip install --disable-pip-version-check --progress-bar=off -c constraints.txt \
   -e containers'[sklearn,python,fast]' -e management'[server]' -e query_frontend -e admin'[local]' -r requirements-dev.txt \
+  | show_progress \
   || fail "pip could not install the dependencies; its own message is above (a full disk, no network, or a missing compiler)"
 printf 'setup 3/3: checking\n'
 "$venv/bin/python" -c 'import skysail_container, skysail_management, skysail_frontend, skysail_admin'
