@@ -16,6 +16,7 @@ import uvloop
 
 from skysail_frontend.errors import SettingsError
 from skysail_frontend.exposition import CELLS_PATTERN
+from skysail_frontend.metric_cells import CellsUnavailableError
 from skysail_frontend.settings import Settings
 from skysail_frontend.worker import Worker
 from skysail_frontend.workers import Workers, worker_command
@@ -57,8 +58,11 @@ def _run_worker(settings: Settings, number: int, listener: socket.socket, lifeli
     async def serve() -> None:
         await Worker(settings, number).serve(listener, lifeline_fd)
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve())
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve())
+    except CellsUnavailableError as error:
+        return _fail(EXIT_USAGE, str(error))
     return 0
 
 

@@ -68,6 +68,8 @@ class Catalog:
 
     async def adopt(self, snapshot: Snapshot) -> None:
         """Serves what `snapshot` says, from now on."""
+        if self.snapshot is None:
+            self._metrics.forget_all_but(snapshot.applications, snapshot.versions)
         self.snapshot = snapshot
         await self._adopt_versions(snapshot)
         self._adopt_applications(snapshot)

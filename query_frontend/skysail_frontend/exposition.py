@@ -62,8 +62,8 @@ def _merged(run_dir: Path) -> Merged:
     merged: Merged = {}
     for name, labels, values in _all_cells(run_dir):
         description = DESCRIPTIONS.get(name)
-        if description is None:
-            continue
+        if description is None or len(values) != description.n_cells:
+            continue  # of another release, whose worker was replaced
         series = merged.setdefault(name, {})
         key = tuple(sorted(labels.items()))
         known = series.get(key)
@@ -79,8 +79,6 @@ def _all_cells(run_dir: Path) -> Iterator[tuple[str, dict[str, str], list[float]
 
 
 def _merge(description: Description, known: list[float], values: list[float]) -> list[float]:
-    if len(known) != len(values):
-        return known  # a file of an older layout; its worker was replaced
     combine: dict[str, Callable[[float, float], float]] = {"sum": operator.add, "max": max, "min": min}
     return [combine[description.merge](a, b) for a, b in zip(known, values, strict=True)]
 

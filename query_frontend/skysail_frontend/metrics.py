@@ -6,10 +6,11 @@ code, so that no request can create a series.
 
 import logging
 from bisect import bisect_left
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
 
+from skysail_container.wire import RefusalCode
 from skysail_frontend.batch import Batch
 from skysail_frontend.metric_cells import Cells, CellsFile, CellsFullError, unmapped_cells
 from skysail_frontend.query import EXPLANATIONS
@@ -22,6 +23,7 @@ __all__ = [
     "FrontendMetrics",
     "Histogram",
     "ModelMetrics",
+    "SeriesBinder",
     "Value",
 ]
 
@@ -39,6 +41,11 @@ class Description:
     help: str
     buckets: Sequence[float] = ()
     merge: Literal["sum", "max", "min"] = "sum"
+
+    @property
+    def n_cells(self) -> int:
+        """One; a histogram's are its buckets, +Inf among them, and the sum."""
+        return len(self.buckets) + 2 if self.kind == "histogram" else 1
 
 
 DESCRIPTIONS = {
@@ -86,6 +93,10 @@ class Value:
     def set(self, value: float) -> None:
         self._cells[0] = value
 
+    def detach(self) -> None:
+        """From now on what is counted goes nowhere."""
+        self._cells = unmapped_cells(1)
+
 
 class Histogram:
     """Buckets (the last one is +Inf) and, in the last cell, the sum."""
@@ -101,37 +112,75 @@ class Histogram:
         cells[bisect_left(self._uppers, value)] += 1.0
         cells[-1] += value
 
+    def detach(self) -> None:
+        """From now on what is observed goes nowhere."""
+        self._cells = unmapped_cells(len(self._cells))
+
+
+class SeriesBinder:
+    """Binds the series of one owner, an application or a model version, to cells of this worker's file.
+
+    Series of the same labels share their cells. After `release` none of them is exported, and an owner that still
+    answers its last queries counts into cells that nobody reads, never into those of a series that came after.
+    """
+
+    def __init__(self, file: CellsFile, **labels: str) -> None:
+        self._file = file
+        self._labels = labels
+        self._bound: list[tuple[str, dict[str, str], Value | Histogram]] = []
+
+    def value(self, name: str, **labels: str) -> Value:
+        """A counter, which goes on where a killed worker stopped, or a gauge, which begins at 0."""
+        labels = self._labels | labels
+        value = Value(self._cells(name, labels))
+        if DESCRIPTIONS[name].kind == "gauge":
+            value.set(0.0)
+        self._bound.append((name, labels, value))
+        return value
+
+    def histogram(self, name: str) -> Histogram:
+        histogram = Histogram(self._cells(name, self._labels), DESCRIPTIONS[name].buckets)
+        self._bound.append((name, self._labels, histogram))
+        return histogram
+
+    def release(self) -> None:
+        for name, labels, series in self._bound:
+            series.detach()
+            self._file.free(name, labels)
+        self._bound.clear()
+
+    def _cells(self, name: str, labels: dict[str, str]) -> Cells:
+        n_cells = DESCRIPTIONS[name].n_cells
+        try:
+            return self._file.cells(name, labels, n_cells)
+        except CellsFullError as error:
+            logger.warning("%s; %s%s is not exported", error, name, labels)
+            return unmapped_cells(n_cells)
+
 
 class ApplicationMetrics:
     """The series of one application."""
 
-    def __init__(self, book: "FrontendMetrics", app: str) -> None:
-        labels = {"app": app}
-        self.request_duration = book.histogram("skysail_request_duration_seconds", labels)
-        self.errors = book.value("skysail_request_errors", labels)
-        self.feedback_unmatched = book.value("skysail_feedback_unmatched", labels)
-        self.defaults = {
-            reason: book.value("skysail_defaults", {**labels, "reason": reason}) for reason in EXPLANATIONS
-        }
+    def __init__(self, binder: SeriesBinder) -> None:
+        self.request_duration = binder.histogram("skysail_request_duration_seconds")
+        self.errors = binder.value("skysail_request_errors")
+        self.feedback_unmatched = binder.value("skysail_feedback_unmatched")
+        self.defaults = {reason: binder.value("skysail_defaults", reason=reason) for reason in EXPLANATIONS}
 
 
 class ModelMetrics:
     """The series of one model version."""
 
-    def __init__(self, book: "FrontendMetrics", model: str, version: str) -> None:
-        labels = {"model": model, "version": version}
-        self.batch_rows = book.histogram("skysail_batch_rows", labels)
-        self.queue_duration = book.histogram("skysail_queue_duration_seconds", labels)
-        self.model_duration = book.histogram("skysail_model_duration_seconds", labels)
-        self.rpc_duration = book.histogram("skysail_rpc_duration_seconds", labels)
-        self.row_errors = book.value("skysail_row_errors", labels)
-        self.queue_rows = book.value("skysail_queue_rows", labels)
-        self.in_flight_batches = book.value("skysail_in_flight_batches", labels)
-        self.replicas = book.value("skysail_replicas", labels)
-        self._refused = {
-            code: book.value("skysail_refused_batches", {**labels, "code": code})
-            for code in ("expired", "draining", "overloaded", "cancelled", "bad_rows")
-        }
+    def __init__(self, binder: SeriesBinder) -> None:
+        self.batch_rows = binder.histogram("skysail_batch_rows")
+        self.queue_duration = binder.histogram("skysail_queue_duration_seconds")
+        self.model_duration = binder.histogram("skysail_model_duration_seconds")
+        self.rpc_duration = binder.histogram("skysail_rpc_duration_seconds")
+        self.row_errors = binder.value("skysail_row_errors")
+        self.queue_rows = binder.value("skysail_queue_rows")
+        self.in_flight_batches = binder.value("skysail_in_flight_batches")
+        self.replicas = binder.value("skysail_replicas")
+        self._refused = {code: binder.value("skysail_refused_batches", code=code) for code in get_args(RefusalCode)}
 
     def observe_batch(self, batch: Batch, queued_s: float, computed_s: float, now_s: float) -> None:
         """A batch is back; `queued_s` and `computed_s` are the container's own figures."""
@@ -144,55 +193,57 @@ class ModelMetrics:
         self._refused[code].add(1.0)
 
 
-@dataclass
 class FrontendMetrics:
-    """Binds series to cells of this worker's file; series of the same labels share their cells."""
+    """The series of one worker. Those of an application or a model version go with it."""
 
-    file: CellsFile
-    _bound: dict[tuple[str, ...], list[tuple[str, dict[str, str]]]] = field(default_factory=dict)
-    _owner: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        self.revision = self.value("skysail_registry_revision", {})
-        self.registry_connected = self.value("skysail_registry_connected", {})
-        self.connections = self.value("skysail_connections", {})
-        self.unrecorded = self.value("skysail_predictions_unrecorded", {})
-        self.unknown_application_errors = self.value("skysail_request_errors", {"app": ""})
+    def __init__(self, file: CellsFile) -> None:
+        self._file = file
+        self._applications: dict[str, SeriesBinder] = {}
+        self._models: dict[tuple[str, str], SeriesBinder] = {}
+        self._feedback: dict[tuple[str, str, str], tuple[SeriesBinder, Value]] = {}
+        worker = SeriesBinder(file)
+        self.revision = worker.value("skysail_registry_revision")
+        self.registry_connected = worker.value("skysail_registry_connected")
+        self.connections = worker.value("skysail_connections")
+        self.unrecorded = worker.value("skysail_predictions_unrecorded")
+        self.unknown_application_errors = worker.value("skysail_request_errors", app="")
 
     def application(self, app: str) -> ApplicationMetrics:
-        self._owner = ("app", app)
-        return ApplicationMetrics(self, app)
+        return ApplicationMetrics(self._applications.setdefault(app, SeriesBinder(self._file, app=app)))
 
     def model(self, model: str, version: str) -> ModelMetrics:
-        self._owner = ("model", model, version)
-        return ModelMetrics(self, model, version)
+        binder = SeriesBinder(self._file, model=model, version=version)
+        return ModelMetrics(self._models.setdefault((model, version), binder))
 
     def feedback(self, app: str, model: str, version: str) -> Value:
-        """One more feedback for these three, all of them names in the registry."""
-        self._owner = ("app", app)
-        return self.value("skysail_feedback", {"app": app, "model": model, "version": version})
+        """Counts feedback of these three; feedback that comes after one of them is gone goes nowhere."""
+        known = self._feedback.get((app, model, version))
+        if known is None:
+            if app not in self._applications or (model, version) not in self._models:
+                return Value(unmapped_cells(1))
+            binder = SeriesBinder(self._file, app=app, model=model, version=version)
+            known = self._feedback[app, model, version] = (binder, binder.value("skysail_feedback"))
+        return known[1]
 
     def forget_application(self, app: str) -> None:
-        self._forget(("app", app))
+        """The series of an application end. Unknown ones are ignored."""
+        if binder := self._applications.pop(app, None):
+            binder.release()
+        self._forget_feedback([key for key in self._feedback if key[0] == app])
 
     def forget_model(self, model: str, version: str) -> None:
-        self._forget(("model", model, version))
+        """The series of a model version end. Unknown ones are ignored."""
+        if binder := self._models.pop((model, version), None):
+            binder.release()
+        self._forget_feedback([key for key in self._feedback if key[1:] == (model, version)])
 
-    def value(self, name: str, labels: dict[str, str]) -> Value:
-        return Value(self._cells(name, labels, 1))
+    def forget_all_but(self, apps: Container[str], versions: Container[tuple[str, str]]) -> None:
+        """Ends what the file still holds of applications and versions that went while no worker was there to see."""
+        for name, labels in self._file.series():
+            is_gone = labels.get("app", "") != "" and labels["app"] not in apps
+            if is_gone or ("model" in labels and (labels["model"], labels["version"]) not in versions):
+                self._file.free(name, labels)
 
-    def histogram(self, name: str, labels: dict[str, str]) -> Histogram:
-        uppers = DESCRIPTIONS[name].buckets
-        return Histogram(self._cells(name, labels, len(uppers) + 2), uppers)
-
-    def _cells(self, name: str, labels: dict[str, str], n_cells: int) -> Cells:
-        self._bound.setdefault(self._owner, []).append((name, labels))
-        try:
-            return self.file.cells(name, labels, n_cells)
-        except CellsFullError as error:
-            logger.warning("%s; %s%s is not exported", error, name, labels)
-            return unmapped_cells(n_cells)
-
-    def _forget(self, owner: tuple[str, ...]) -> None:
-        for name, labels in self._bound.pop(owner, []):
-            self.file.free(name, labels)
+    def _forget_feedback(self, keys: Iterable[tuple[str, str, str]]) -> None:
+        for key in keys:
+            self._feedback.pop(key)[0].release()
