@@ -42,7 +42,9 @@ def main() -> int:
             report = _run(arguments, Path(folder), Steps(console))
     except PortInUseError as error:
         console.print(f"[bold red]error:[/] {escape(error.message)}", soft_wrap=True)
-        console.print("  for example: [bold]make demo SKYSAIL_QUERY_PORT=2337 SKYSAIL_MANAGEMENT_PORT=2338[/]", soft_wrap=True)
+        console.print(
+            "  for example: [bold]make demo SKYSAIL_QUERY_PORT=2337 SKYSAIL_MANAGEMENT_PORT=2338[/]", soft_wrap=True
+        )
         return 3
     except SkysailError as error:
         console.print(escape(_last_words(error)), style="dim")
@@ -93,7 +95,7 @@ def _ask(client: Skysail, settings: StackSettings, trained: Trained, seconds: fl
     steps.doing(f"asking over 64 connections for {seconds:g} s")
     load = ask_over_many_connections(settings.query_port, APP, trained, seconds)
     steps.done(f"asked {load.requests:,} times over 64 connections in {load.duration_s:.0f} s")
-    return Report(trained, single, batch, load, settings.query_url, APP)
+    return Report(trained, single, batch, load, settings, APP)
 
 
 def _last_words(error: SkysailError) -> str:

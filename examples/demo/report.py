@@ -15,6 +15,8 @@ from rich.markup import escape
 from rich.status import Status
 from rich.table import Table
 
+from skysail_admin.local.settings import DEFAULT_MANAGEMENT_PORT, DEFAULT_QUERY_PORT, StackSettings
+
 __all__ = ["Report", "Steps"]
 
 
@@ -49,7 +51,7 @@ class Report:
     single: Answers
     batch: Answers
     load: Summary
-    query_url: str
+    settings: StackSettings
     app: str
 
     @property
@@ -73,7 +75,7 @@ class Report:
             console.print("[bold red]error:[/] not every answer was the model's own")
             return
         console.print("[bold]Try it yourself:[/]")
-        console.print("  make up && .venv/bin/python examples/quickstart.py", soft_wrap=True)
+        console.print(f"  {escape(self._start_again())}", soft_wrap=True)
         console.print(f"  {escape(self._curl())}", soft_wrap=True)
 
     def _figures(self) -> list[tuple[str, str]]:
@@ -88,7 +90,16 @@ class Report:
             ("default outputs", f"{self.default_share:.2%}"),
         ]
 
+    def _start_again(self) -> str:
+        """The commands that leave this model running; ports are named where they are not the usual ones."""
+        ports = (self.settings.query_port, self.settings.management_port)
+        if ports == (DEFAULT_QUERY_PORT, DEFAULT_MANAGEMENT_PORT):
+            return "make up && .venv/bin/python examples/quickstart.py"
+        variables = f"SKYSAIL_QUERY_PORT={ports[0]} SKYSAIL_MANAGEMENT_PORT={ports[1]}"
+        addresses = f"{self.settings.management_url} {self.settings.query_url}"
+        return f"make up {variables} && .venv/bin/python examples/quickstart.py {addresses}"
+
     def _curl(self) -> str:
         row = [float(f"{value:.5g}") for value in self.trained.held_out[0]]
         body = json.dumps({"input": row}, separators=(",", ":"))
-        return f"curl -s {self.query_url}/{self.app}/predict -d '{body}'"
+        return f"curl -s {self.settings.query_url}/{self.app}/predict -d '{body}'"

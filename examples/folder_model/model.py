@@ -6,4 +6,5 @@ from numpy.typing import NDArray
 
 def predict(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     """The sum of each row; `rows` is (n, d), the result (n,)."""
-    return rows.sum(axis=1)
+    sums: NDArray[np.float64] = rows.sum(axis=1)
+    return sums

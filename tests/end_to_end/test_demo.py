@@ -33,7 +33,14 @@ def demo_command(*flags: str) -> list[str]:
 
 def test_make_demo_serves_a_real_model_and_stops_everything(tmp_path: Path) -> None:
     stamp = f"{sys.prefix}/.ready"
-    command = ["make", "-o", stamp, f"VENV={sys.prefix}", "demo", "DEMO_FLAGS=--seconds 1"]  # -o: the environment is the tests' to make
+    command = [
+        "make",
+        "-o",
+        stamp,
+        f"VENV={sys.prefix}",
+        "demo",
+        "DEMO_FLAGS=--seconds 1",
+    ]  # -o: the environment is the tests' to make
     ran = subprocess.run(
         command, cwd=CHECKOUT, env=environment(tmp_path), capture_output=True, text=True, timeout=80, check=False
     )

@@ -28,6 +28,8 @@ with LocalStack(StackSettings(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[
     time.sleep(600)
 """
 
+pytestmark = pytest.mark.xdist_group("stack-adversity")  # one worker runs them all, on one stack
+
 
 def serve_sum(client: Skysail) -> None:
     client.register_application("sum", "doubles", default_output=None, slo_ms=1000)

@@ -21,6 +21,8 @@ from skysail_admin import (
     UnauthorizedError,
 )
 
+pytestmark = pytest.mark.xdist_group("stack-serving")  # one worker runs them all, on one stack
+
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Skysail]:

@@ -10,7 +10,7 @@ import typer
 
 from skysail_admin.cli.session import Session, session_of
 from skysail_admin.cli.stack_progress import StackProgress
-from skysail_admin.errors import SkysailError, StackError
+from skysail_admin.errors import SkysailError
 from skysail_admin.local import background
 from skysail_admin.local.settings import DEFAULT_MANAGEMENT_PORT, DEFAULT_QUERY_PORT, StackSettings
 from skysail_admin.local.stack import run_stack
@@ -81,21 +81,16 @@ def status(context: typer.Context, data_dir: DataDir = None) -> None:
     with session.client() as client:
         try:
             answer = client.status()
-        except SkysailError as error:
-            if record is None:
-                raise
-            answer = {"error": error.message}
-    found = {"stack": record, "management": answer}
-    session.output.result(found, lambda: _show(session, record, answer))
-    if "error" in answer:
-        raise StackError("management does not answer; its log is below the data dir, in logs/management.log")
+        except SkysailError:
+            if record is not None and not session.output.as_json:
+                _show_parts(session, record)
+            raise
+    session.output.result({"stack": record, "management": answer}, lambda: _show(session, record, answer))
 
 
 def _show(session: Session, record: StackRecord | None, answer: dict[str, Any]) -> None:
     if record is not None:
-        rows = [(part.title, part.state, part.pid, part.restarts, part.address) for part in record.parts]
-        session.output.table(("PART", "STATE", "PID", "RESTARTS", "ADDRESS"), rows)
-        session.output.facts((("supervisor", f"pid {record.pid}"), ("logs", record.logs_dir)))
+        _show_parts(session, record)
     replicas = answer.get("replicas", {})
     session.output.facts(
         (
@@ -105,3 +100,9 @@ def _show(session: Session, record: StackRecord | None, answer: dict[str, Any]) 
             ("replicas", ", ".join(f"{n} {state}" for state, n in replicas.items()) or None),
         )
     )
+
+
+def _show_parts(session: Session, record: StackRecord) -> None:
+    rows = [(part.title, part.state, part.pid, part.restarts, part.address) for part in record.parts]
+    session.output.table(("PART", "STATE", "PID", "RESTARTS", "ADDRESS"), rows)
+    session.output.facts((("supervisor", f"pid {record.pid}"), ("logs", record.logs_dir)))

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -41,18 +41,24 @@ def start(
     paths = prepare(settings.data_dir, runtime_dir)
     log_path = paths.log_of("supervisor")
     read_fd, write_fd = os.pipe()
-    supervisor = _spawn(settings, log_path, write_fd, lifeline_fd)
-    os.close(write_fd)
-    try:
-        with os.fdopen(read_fd, "rb") as lines:
-            for line in lines:
-                _hand_on(StackEvent.from_line(line), notify, supervisor)
-    except BaseException:  # a failure reported, or Ctrl-C while it was starting
-        _end(supervisor)
-        raise
+    with os.fdopen(read_fd, "rb") as lines:
+        try:
+            supervisor = _spawn(settings, log_path, write_fd, lifeline_fd)
+        finally:
+            os.close(write_fd)
+        _follow(lines, notify, supervisor)
     if supervisor.poll() is not None:
         raise StackError(f"the supervisor ended; its log: {log_path}", log_tail=log_tail(log_path))
     return supervisor
+
+
+def _follow(lines: Iterable[bytes], notify: Notify, supervisor: subprocess.Popen[bytes]) -> None:
+    try:
+        for line in lines:
+            _hand_on(StackEvent.from_line(line), notify, supervisor)
+    except BaseException:  # a failure reported, or Ctrl-C while it was starting
+        _end(supervisor)
+        raise
 
 
 def stop(data_dir: Path, on_wait: Callable[[], object] = lambda: None) -> StackRecord | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 
+from skysail_admin.errors import StackError
 from skysail_admin.local.lifeline import Lifeline
 from skysail_admin.local.locks import FileLock
 from skysail_admin.local.part import Part
@@ -19,12 +21,15 @@ _CONTAINERS_GRACE_S = 35.0
 _FRONTEND_GRACE_S = 35.0
 """The query frontend answers what it took in, for at most 30 s."""
 
+_SERVICES = ("skysail_management", "skysail_frontend", "skysail_container")
+
 QUERY_FLAG = "--query-port"
 MANAGEMENT_FLAG = "--management-port"
 
 
 def parts_of(settings: StackSettings, paths: StackPaths, lifeline: Lifeline, redis_lock: FileLock) -> list[Part]:
-    """:raises StackError: there is no redis-server to run."""
+    """:raises StackError: the stack is not installed, or there is no redis-server to run."""
+    _check_installed()
     url = settings.redis_url or redis_url(paths)
     services = [
         _management(settings, paths, url, lifeline),
@@ -101,3 +106,12 @@ def _frontend(settings: StackSettings, paths: StackPaths, url: str, lifeline: Li
 
 def _module(name: str, flags: dict[str, str]) -> tuple[str, ...]:
     return (sys.executable, "-m", name, *(word for pair in flags.items() for word in pair))
+
+
+def _check_installed() -> None:
+    missing = [name for name in _SERVICES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise StackError(
+            f"{' and '.join(missing)} cannot be found: only the client is installed here; "
+            "for the stack: pip install 'skysail-admin[local]'"
+        )
