@@ -25,7 +25,7 @@ down: $(STAMP) ## stop the stack that make up started
 	@$(BIN)/skysail down
 
 test: $(STAMP) ## run the whole test suite
-	@$(BIN)/pytest -n 4 --dist loadgroup -m "not serial" && $(BIN)/pytest -m serial
+	@$(BIN)/pytest -n 4 --dist loadgroup
 
 lint: $(STAMP) ## style, format and import contracts
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports --no-cache
