@@ -12,6 +12,7 @@ callbacks; figures in docs/performance.md.
 import asyncio
 import logging
 import re
+import time
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -129,7 +130,9 @@ class HotLane(GuardedProtocol):
         if self._whole is not None and keep_alive:
             self._remember_head(app, len(body))
         self._whole = None
-        self._ask(app, body, keep_alive and not self.is_shutting_down)
+        keep_alive = keep_alive and not self.is_shutting_down
+        self.is_lingering = not keep_alive  # what follows the last request is not looked at
+        self._ask(app, body, keep_alive)
 
     def drop_request(self) -> bool:
         if self._lane_app is None:
@@ -160,6 +163,9 @@ class HotLane(GuardedProtocol):
         elif not exchanges:
             self._lane_is_done()
 
+    def is_full(self) -> bool:
+        return len(self._exchanges) >= MAX_EXCHANGES or super().is_full()
+
     def is_idle(self) -> bool:
         return not self._exchanges and super().is_idle()
 
@@ -175,14 +181,6 @@ class HotLane(GuardedProtocol):
             for query in exchange.queries:
                 query.cancel()
         super().connection_lost(exc)
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self.flow.pause_reading()  # who does not read answers may not ask more
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self.flow.resume_reading()
 
     def _is_lane_free(self) -> bool:
         """No ASGI request is in work on this connection."""
@@ -208,18 +206,17 @@ class HotLane(GuardedProtocol):
     def _ask(self, app: str, body: bytes, keep_alive: bool) -> None:
         exchange = Exchange(self, keep_alive)
         self._exchanges.append(exchange)
-        exchange.queries = self.catalog.ask(app, body, exchange, self.loop.time())
+        exchange.queries = self.catalog.ask(app, body, exchange, time.monotonic())
         if len(self._exchanges) >= MAX_EXCHANGES:
             self.flow.pause_reading()
 
     def _lane_is_done(self) -> None:
         """All exchanges are answered: goes on with what had to wait for that."""
-        if self.flow.read_paused and not self.flow.write_paused:
-            self.flow.resume_reading()
         if self.pipeline:
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)
         else:
+            self.flow.resume_reading()
             self.write_refusal()
 
     def _remember_head(self, app: str, n_body_bytes: int) -> None:

@@ -1,6 +1,7 @@
 """The FastAPI application beside the lane: the same predict route, feedback, health, metrics and the OpenAPI page."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
@@ -9,6 +10,7 @@ import msgspec
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from skysail_frontend.application import Application, error_body
 from skysail_frontend.catalog import Catalog, unknown_application
@@ -63,7 +65,7 @@ def _add_predict(app: FastAPI, catalog: Catalog) -> None:
     async def predict(name: str, request: Request) -> Response:
         body = await request.body()
         sink = FutureSink()
-        queries = catalog.ask(name, body, sink, asyncio.get_running_loop().time())
+        queries = catalog.ask(name, body, sink, time.monotonic())
         return await _answer_or_cancel(sink, queries, request)
 
     for path, in_schema in (("/{name}/predict", True), ("/{name}/predict/", False)):
@@ -116,7 +118,7 @@ async def _clipper_update(application: Application, feedback: FeedbackBook, body
     """Clipper's feedback names an input, not a query: it is predicted again and joined with that prediction."""
     sink = FutureSink()
     dispatcher = application.dispatcher
-    application.ask(body, sink, asyncio.get_running_loop().time())
+    application.ask(body, sink, time.monotonic())
     answer = msgspec.json.decode((await sink.response).body)
     if dispatcher is not None and not answer["default"]:
         await feedback.score(application, dispatcher.model, dispatcher.version, answer["output"], label)
@@ -169,7 +171,11 @@ def _add_errors(app: FastAPI) -> None:
     async def invalid(_: Request, error: Exception) -> Response:
         return Response(error_body("Json error", str(error)), HTTPStatus.BAD_REQUEST, media_type=JSON)
 
+    async def gone(_: Request, __: Exception) -> Response:
+        return Response(status_code=HTTPStatus.BAD_REQUEST)  # nobody reads it
+
     app.add_exception_handler(RequestRefusedError, refused)
+    app.add_exception_handler(ClientDisconnect, gone)
     app.add_exception_handler(RegistryUnavailableError, unavailable)
     app.add_exception_handler(HTTPException, http_error)
     app.add_exception_handler(RequestValidationError, invalid)
