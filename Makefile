@@ -31,7 +31,7 @@ lint: $(STAMP) ## style, format and import contracts
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports --no-cache
 
 types: $(STAMP) ## strict type checks, tests included
-	@$(BIN)/mypy containers/skysail_container management/skysail_management query_frontend/skysail_frontend admin/skysail_admin tests benchmarks examples
+	@$(BIN)/mypy containers/skysail_container management/skysail_management query_frontend/skysail_frontend admin/skysail_admin tests benchmarks examples scripts
 
 bench: $(STAMP) ## measure against the baselines in one run; table on screen, raw figures in benchmarks/results
 	@$(BIN)/python -m benchmarks.serving
