@@ -105,12 +105,16 @@ def test_a_broken_protocol_gets_an_error_frame_and_a_closed_connection_of_its_ow
         assert_serves(neighbour)
 
 
-def test_what_comes_after_a_broken_frame_is_not_acted_on(container: ContainerProcess) -> None:
+@pytest.mark.parametrize(
+    "broken", [b"\x00\x00\x00\x01\xc1", encode(Hello(1, "again"))], ids=["malformed", "unexpected"]
+)
+def test_what_comes_after_a_broken_frame_is_not_acted_on(container: ContainerProcess, broken: bytes) -> None:
     batches = statistics(container.address)["batches"]
     with connected(container.address) as client:
         predict = encode(Predict(1, 1_000_000, doubles([[1]])))
-        client.sock.sendall(b"\x00\x00\x00\x01\xc1" + predict * 100)
+        client.sock.sendall(broken + predict * 100)
         client.expect(ProtocolError)
+        client.sock.sendall(predict * 100)
         assert client.is_closed_by_peer()
     assert statistics(container.address)["batches"] == batches
 

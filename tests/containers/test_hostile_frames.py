@@ -177,6 +177,13 @@ def test_nothing_is_allocated_on_an_announcements_word(before: bytes, repeat: in
     assert peak_allocation_bytes(decode_from_client, body) < len(body) + 100_000
 
 
+@pytest.mark.parametrize("before", [b"", b"\x94", b"\x94\x02\x01\x01\x92\x03\x91"], ids=["frame", "type", "strings"])
+def test_arrays_that_could_fit_into_the_body_are_not_allocated_one_inside_the_other(before: bytes) -> None:
+    headers = 20_000
+    body = before + (b"\xdd" + headers.to_bytes(4, "big")) * headers  # each announces fewer elements than bytes follow
+    assert peak_allocation_bytes(decode_from_client, body) < len(body) + 100_000
+
+
 def peak_allocation_bytes(decode: Callable[[bytes], object], body: bytes) -> int:
     """Most bytes that Python held while `body` was refused."""
     tracemalloc.start()

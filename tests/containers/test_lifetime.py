@@ -47,7 +47,7 @@ def predict(rows):
 @pytest.fixture
 def slow(tmp_path: Path) -> Iterator[ContainerProcess]:
     """A container whose model waits until a file `open` stands in its folder."""
-    with running_container(source_folder(tmp_path / "model", SLOW), "--drain-timeout-s=15") as container:
+    with running_container(source_folder(tmp_path / "model", SLOW), "--drain-timeout-s=80") as container:
         yield container
 
 
