@@ -1,0 +1,228 @@
+"""Our resource API, route by route."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from harness.model_archives import archive_of, model_archive
+from harness.registry_samples import a_replica
+from skysail_management.container_log import ContainerLogs
+from skysail_management.reconciler import RegistryCopy
+from skysail_management.records import Entry, PredictionRecord
+from skysail_management.store import Registry
+
+APP = {"name": "app", "input_type": "doubles", "default_output": {"a": [1, None]}, "latency_slo_ms": 20.5}
+ARCHIVE = model_archive()
+
+
+async def ok(answer: Any, status: int = 200) -> Any:
+    response = await answer
+    assert response.status_code == status, response.text
+    return response.json() if response.content else None
+
+
+async def deploy(client: httpx.AsyncClient, version: str = "1", model: str = "m", **facts: Any) -> Any:
+    body = {"version": version, "input_type": "doubles", "n_replicas": 0, **facts}
+    return await ok(client.post(f"/api/v1/models/{model}/versions", json=body), 201)
+
+
+async def test_an_application_from_registration_to_deletion(client: httpx.AsyncClient) -> None:
+    created = await ok(client.post("/api/v1/applications", json=APP), 201)
+    assert created == APP | {"links": [], "created_at": created["created_at"]}
+    assert await ok(client.get("/api/v1/applications")) == {"items": [created]}
+    assert await ok(client.get("/api/v1/applications/app")) == created
+    changed = await ok(client.patch("/api/v1/applications/app", json={"latency_slo_ms": 5}))
+    assert changed == created | {"latency_slo_ms": 5.0}
+    changed = await ok(client.patch("/api/v1/applications/app", json={"default_output": None}))
+    assert changed["default_output"] is None
+    await ok(client.delete("/api/v1/applications/app"), 204)
+    assert await ok(client.get("/api/v1/applications")) == {"items": []}
+    await ok(client.get("/api/v1/applications/app"), 404)
+
+
+async def test_links_with_roles_and_weights(client: httpx.AsyncClient) -> None:
+    await ok(client.post("/api/v1/applications", json=APP), 201)
+    await deploy(client, model="a")
+    await deploy(client, model="b")
+    await ok(client.post("/api/v1/applications/app/links", json={"model": "a"}), 201)
+    body = {"model": "b", "role": "candidate", "weight": 0.1}
+    linked = await ok(client.post("/api/v1/applications/app/links", json=body), 201)
+    assert linked["links"] == [{"model": "a", "role": "primary", "weight": 1.0}, body]
+    await ok(client.delete("/api/v1/applications/app/links/a"), 204)
+    assert (await ok(client.get("/api/v1/applications/app")))["links"] == [body]
+
+
+async def test_a_version_from_deployment_to_deletion(client: httpx.AsyncClient, registry: Registry) -> None:
+    assert (await client.head(f"/api/v1/artifacts/{ARCHIVE.sha256}")).status_code == 404
+    stored = await ok(client.put(f"/api/v1/artifacts/{ARCHIVE.sha256}", content=ARCHIVE.body), 201)
+    assert stored == {"sha256": ARCHIVE.sha256, "size_bytes": len(ARCHIVE.body), "n_files": 1}
+    assert await ok(client.put(f"/api/v1/artifacts/{ARCHIVE.sha256}", content=ARCHIVE.body)) == stored
+    assert (await client.head(f"/api/v1/artifacts/{ARCHIVE.sha256}")).status_code == 200
+    version = await deploy(client, artifact=ARCHIVE.sha256, labels=["x"], batch_size=7, n_replicas=1)
+    await registry.transact(lambda _: [Entry.put(a_replica())])
+    shown = await ok(client.get("/api/v1/models/m/versions/1"))
+    (replica,) = shown["replicas"]
+    assert shown == version | {"replicas": [replica]}
+    assert await ok(client.get("/api/v1/replicas")) == {"items": [replica]}
+    assert replica | {"since": ""} == {
+        "model": "m",
+        "version": "1",
+        "replica_id": 0,
+        "address": "unix:/nowhere",
+        "state": "ready",
+        "restarts": 0,
+        "reason": "",
+        "pid": None,
+        "since": "",
+    }
+    scaled = await ok(client.patch("/api/v1/models/m/versions/1", json={"n_replicas": 3}))
+    assert scaled["n_replicas"] == 3
+    await ok(client.delete("/api/v1/models/m/versions/1"), 204)
+    await ok(client.get("/api/v1/models/m"), 404)
+    assert (await client.head(f"/api/v1/artifacts/{ARCHIVE.sha256}")).status_code == 404
+    assert await ok(client.get("/api/v1/replicas")) == {"items": []}
+
+
+async def test_models_list_their_versions_in_the_order_they_came(client: httpx.AsyncClient) -> None:
+    for version in ("2", "10", "1"):
+        await deploy(client, version)
+    (model,) = (await ok(client.get("/api/v1/models")))["items"]
+    assert model["versions"] == ["2", "10", "1"]
+    assert (model["current_version"], model["next_version"]) == ("2", None)
+    assert await ok(client.get("/api/v1/models/m")) == model
+
+
+async def test_setting_the_current_version(client: httpx.AsyncClient) -> None:
+    await deploy(client, "1")
+    await deploy(client, "2")
+    model = await ok(client.put("/api/v1/models/m/current", json={"version": "2"}))
+    assert model["current_version"] == "2"
+    version = await ok(client.get("/api/v1/models/m/versions/2"))
+    assert (version["is_current"], version["n_replicas"]) == (True, 1)
+
+
+async def test_a_linked_model_is_deleted_by_force_only(client: httpx.AsyncClient) -> None:
+    await ok(client.post("/api/v1/applications", json=APP), 201)
+    await deploy(client)
+    await ok(client.post("/api/v1/applications/app/links", json={"model": "m"}), 201)
+    for path in ("/api/v1/models/m", "/api/v1/models/m/versions/1"):
+        error = (await ok(client.delete(path), 409))["error"]
+        assert error["code"] == "in_use"
+        assert "'app'" in error["message"]
+    await ok(client.delete("/api/v1/models/m?force=true"), 204)
+    assert (await ok(client.get("/api/v1/applications/app")))["links"] == []
+
+
+async def test_one_of_many_racing_registrations_wins(client: httpx.AsyncClient) -> None:
+    answers = await asyncio.gather(*(client.post("/api/v1/applications", json=APP) for _ in range(20)))
+    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 19
+    loser = next(answer for answer in answers if answer.status_code == 409)
+    assert loser.json() == {
+        "error": {"code": "already_exists", "message": "application 'app' already exists", "field": "name"}
+    }
+
+
+async def test_logs_are_read_by_lines_and_by_offset(
+    client: httpx.AsyncClient, registry: Registry, logs: ContainerLogs
+) -> None:
+    await deploy(client)
+    await registry.transact(lambda _: [Entry.put(a_replica())])
+    path = logs.path("m", "1", 0)
+    path.parent.mkdir(parents=True)
+    path.write_text("a\nb\nc\n")
+    tail = await client.get("/api/v1/replicas/m/1/0/logs?tail=2")
+    assert (tail.text, tail.headers["x-skysail-log-offset"]) == ("b\nc\n", "6")
+    assert tail.headers["content-type"].startswith("text/plain")
+    rest = await client.get("/api/v1/replicas/m/1/0/logs?offset=4")
+    assert (rest.text, rest.headers["x-skysail-log-offset"]) == ("c\n", "6")
+    assert (await client.get("/api/v1/replicas/m/1/0/logs")).text == "a\nb\nc\n"
+    assert (await client.get("/api/v1/replicas/m/1/7/logs")).status_code == 404
+    for query in ("tail=-1", "tail=1000000", "offset=-1", "tail=x"):
+        assert (await client.get(f"/api/v1/replicas/m/1/0/logs?{query}")).status_code == 400, query
+
+
+async def test_status_counts_what_there_is(client: httpx.AsyncClient, registry: Registry, copy: RegistryCopy) -> None:
+    await ok(client.post("/api/v1/applications", json=APP), 201)
+    await registry.transact(lambda _: [Entry.put(a_replica()), Entry.put(a_replica(replica_id=1, state="backoff"))])
+    async with asyncio.timeout(5):
+        while copy.snapshot is None or copy.snapshot.revision < 2:
+            await copy.changed.wait()
+            copy.changed.clear()
+    snapshot = await registry.snapshot()
+    assert snapshot is not None
+    assert await ok(client.get("/api/v1/status")) == {
+        "version": "0.0",
+        "backend": "none",
+        "registry": {"reachable": True, "id": snapshot.registry_id, "revision": 2},
+        "applications": 1,
+        "models": 0,
+        "replicas": {"ready": 1, "starting": 0, "backoff": 1},
+    }
+    assert await ok(client.get("/healthz")) == {"status": "ok"}
+    assert await ok(client.get("/readyz")) == {"status": "ready"}
+
+
+async def test_metrics_can_be_scraped_and_carry_the_models_quality(
+    client: httpx.AsyncClient, registry: Registry
+) -> None:
+    await ok(client.post("/api/v1/applications", json=APP), 201)
+    await deploy(client)
+    await ok(client.get("/nowhere/at-all"), 404)
+    await ok(client.put(f"/api/v1/artifacts/{ARCHIVE.sha256}", content=ARCHIVE.body), 201)
+    await registry.record_predictions("app", [PredictionRecord(1, "m", "1", b"1", False)])
+    for value in (1.0, 0.0):
+        await registry.record_outcome("app", "m", "1", value, "accuracy")
+    await registry.record_outcome("app", "m", "1", 0.5, "absolute_error")
+    answer = await client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    families = {family.name: family for family in text_string_to_metric_families(answer.text)}
+    labels = {"app": "app", "model": "m", "version": "1"}
+    for name, value in {
+        "skysail_model_accuracy_ratio": 0.5,
+        "skysail_model_absolute_error": 0.5,
+        "skysail_feedback_window_count": 3,
+    }.items():
+        (sample,) = families[name].samples
+        assert (sample.labels, sample.value) == (labels, value)
+    assert {sample.labels["state"] for sample in families["skysail_replicas"].samples} == {
+        "starting",
+        "ready",
+        "backoff",
+        "stopping",
+    }
+    assert families["skysail_artifact_bytes"].samples[0].value == len(ARCHIVE.body)
+    routes = {sample.labels["route"] for sample in families["skysail_management_requests"].samples}
+    assert routes == {
+        "/api/v1/applications",
+        "/api/v1/models/{name}/versions",
+        "/api/v1/artifacts/{sha256}",
+        "unmatched",
+    }
+    assert {"skysail_registry_revision", "skysail_reconcile_duration_seconds"} <= families.keys()
+
+
+async def test_the_openapi_page_describes_every_route_with_its_errors(client: httpx.AsyncClient) -> None:
+    description = await ok(client.get("/openapi.json"))
+    paths = description["paths"]
+    assert len([path for path in paths if path.startswith("/admin/")]) == 16
+    for path, routes in paths.items():
+        for method, route in routes.items():
+            if path.startswith("/api/v1/") and path != "/api/v1/status":
+                assert route["summary"], (method, path)
+                assert {"400", "404", "409", "503"} <= route["responses"].keys(), (method, path)
+    assert "swagger" in (await client.get("/docs")).text
+
+
+@pytest.mark.parametrize("n_files", [1, 40])
+async def test_an_upload_in_chunks_of_unknown_length_is_taken(client: httpx.AsyncClient, n_files: int) -> None:
+    archive = archive_of({"model.py": "x", **{f"{n}": bytes(n) * 100 for n in range(n_files)}})
+
+    async def pieces() -> Any:
+        for start in range(0, len(archive.body), 100):
+            yield archive.body[start : start + 100]
+
+    stored = await ok(client.put(f"/api/v1/artifacts/{archive.sha256}", content=pieces()), 201)
+    assert stored["n_files"] == n_files + 1
