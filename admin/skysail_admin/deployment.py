@@ -171,7 +171,8 @@ class DeploymentMethods(ModelMethods, ReplicaMethods):
         logs = ""
         with suppress(SkysailError):  # without logs the reason alone has to do
             logs = self.get_container_logs(version.model, version.version, tail=_LOG_LINES)
-        return DeployFailedError(f"{version.key} did not come up: {version.reason or 'no reason given'}", logs=logs)
+        reason, _, last_words = (version.reason or "no reason given").partition("\n")
+        return DeployFailedError(f"{version.key} did not come up: {reason}", logs=logs or last_words)
 
 
 def _versions_path(name: str) -> str:

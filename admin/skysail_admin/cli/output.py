@@ -73,7 +73,7 @@ class Output:
             return
         words = _last_words(error)
         if words:
-            self.stderr.print(escape(words), style="dim")
+            self.stderr.print(escape(words), style="dim", soft_wrap=True)
         self.stderr.print(f"[bold red]error:[/] {escape(error.message)}", soft_wrap=True)
 
 
