@@ -34,5 +34,5 @@ class Batch:
         return due
 
     def is_abandoned(self) -> bool:
-        """Nobody waits for any of its queries."""
-        return all(query.is_done for query in self.queries)
+        """Nobody waits for any of its queries. From the back: a request's queries are cancelled from the front."""
+        return all(query.is_done for query in reversed(self.queries))

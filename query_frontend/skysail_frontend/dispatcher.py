@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+import math
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from skysail_container.wire import FrameTooLargeError, Refused, Result
@@ -27,8 +29,11 @@ N_LOGGED_ERRORS_PER_S = 5
 class Dispatcher(LinkEvents):
     """The sockets and the timer of one model version in one worker.
 
-    Invariants: the timer is armed at or before ``scheduler.wake_at_s()``; queries that arrive in one turn of the loop
-    leave in one batch, because batches are cut at the turn's end.
+    Invariants: the timer fires within two milliseconds of ``scheduler.wake_at_s()`` and at most a few times before;
+    queries that arrive in one turn of the loop leave in one batch, because batches are cut at the turn's end; a query
+    waits for a replica only while one is connected or being dialled for the first time.
+
+    :param clock: monotonic seconds. Not the loop's: uvloop's stands still within a turn and counts whole milliseconds
     """
 
     def __init__(
@@ -40,6 +45,7 @@ class Dispatcher(LinkEvents):
         metrics: ModelMetrics,
         client_name: str,
         recorder: PredictionRecorder,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.model = model
         self.version = version
@@ -47,9 +53,11 @@ class Dispatcher(LinkEvents):
         self.scheduler = Scheduler(limits)
         self.metrics = metrics
         self._client_name = client_name
+        self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._links: dict[int, ReplicaLink] = {}
         self._connections: dict[int, ReplicaConnection] = {}
+        self._dialled: set[int] = set()  # replicas never reached yet, the first attempt still open
         self._batches: dict[int, Batch] = {}
         self._is_pump_due = False
         self._timer: asyncio.TimerHandle | None = None
@@ -59,7 +67,7 @@ class Dispatcher(LinkEvents):
 
     def submit(self, query: Query) -> None:
         """Queues a query, or answers it with the default output at once when that is all that can be done."""
-        if not self._connections:
+        if not self._connections and not self._dialled:
             query.default(DefaultReason.NO_REPLICA, query.arrival_s)
         elif not self.scheduler.submit(query):
             query.default(DefaultReason.OVERLOAD, query.arrival_s)
@@ -82,18 +90,24 @@ class Dispatcher(LinkEvents):
             await self._close_link(replica)
         for replica, address in addresses.items():
             if replica not in self._links:
+                self._dialled.add(replica)
                 self._links[replica] = ReplicaLink(replica, address, self.model, self.version, self, self._client_name)
 
     async def close(self, reason: str) -> None:
-        """Answers what waits with the default output and closes all connections."""
-        for query in self.scheduler.queue.take_all():
-            query.default(reason, self._loop.time())
-        for replica in list(self._links):
-            await self._close_link(replica)
+        """Answers everything taken in with the default output and closes all connections."""
+        now_s = self._clock()
+        _default_all(self.scheduler.queue.take_all(), reason, now_s)
+        for batch in self._batches.values():
+            _default_all(batch.queries, reason, now_s)
+        links, self._links = list(self._links.values()), {}
+        self._dialled.clear()
+        for replica in list(self._connections):
+            self.replica_down(replica, reason)
+        for link in links:
+            await link.close()
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
-        self.update_gauges()
+            self._timer, self._timer_at_s = None, float("inf")
 
     def update_gauges(self) -> None:
         """Writes the gauges; called about once a second, not per query."""
@@ -105,24 +119,31 @@ class Dispatcher(LinkEvents):
         return {"model": self.model, "version": self.version, **self.scheduler.statistics()}
 
     def replica_up(self, replica: int, connection: ReplicaConnection) -> None:
+        if replica not in self._links:
+            return
+        self._dialled.discard(replica)
         self._connections[replica] = connection
         self.scheduler.add_replica(replica)
         self.update_gauges()
         self._pump()
 
     def replica_down(self, replica: int, reason: str) -> None:
-        now_s = self._loop.time()
+        now_s = self._clock()
         self._connections.pop(replica, None)
         for batch in self.scheduler.remove_replica(replica):
             self._batches.pop(batch.batch_id, None)
             self._retry(batch, DefaultReason.CONTAINER_LOST, now_s)
-        if not self._connections:
-            for query in self.scheduler.queue.take_all():
-                query.default(DefaultReason.NO_REPLICA, now_s)
+        self._give_up_without_replicas(now_s)
         self.update_gauges()
         self._pump()
 
+    def replica_unreachable(self, replica: int) -> None:
+        self._dialled.discard(replica)
+        self._give_up_without_replicas(self._clock())
+
     def batch_result(self, replica: int, result: Result) -> None:
+        if replica not in self._connections:
+            return
         batch = self._batches.get(result.batch_id)
         if batch is None or batch.replica != replica:
             self._connections[replica].close(f"the container answered batch {result.batch_id}, which it does not hold")
@@ -132,18 +153,21 @@ class Dispatcher(LinkEvents):
             self._connections[replica].close(f"the container gave {n_rows} outputs for {len(batch.queries)} rows")
             return
         del self._batches[result.batch_id]
-        now_s = self._loop.time()
-        queued_s, computed_s = result.queued_us * 1e-6, result.computed_us * 1e-6
+        now_s = self._clock()
+        elapsed_s = now_s - batch.sent_s  # a container's own figures are believed up to this
+        computed_s = min(result.computed_us * 1e-6, elapsed_s)
+        queued_s = min(result.queued_us * 1e-6, elapsed_s - computed_s)
         self.scheduler.finished(batch, queued_s, computed_s, now_s)
         self.metrics.observe_batch(batch, queued_s, computed_s, now_s)
         self._pump()  # the next batch leaves before this one's answers are written
         self._answer(batch, result, now_s)
 
     def batch_refused(self, replica: int, refused: Refused) -> None:
-        batch = self._batches.pop(refused.batch_id, None)
-        if batch is None:
+        batch = self._batches.get(refused.batch_id)
+        if batch is None or batch.replica != replica or replica not in self._connections:
             return
-        now_s = self._loop.time()
+        del self._batches[refused.batch_id]
+        now_s = self._clock()
         self.metrics.count_refusal(refused.code)
         if refused.code == "draining":
             self.scheduler.drains(batch)
@@ -161,7 +185,7 @@ class Dispatcher(LinkEvents):
     def _pump(self) -> None:
         """Sends every batch that may go now and arms the timer."""
         self._is_pump_due = False
-        now_s = self._loop.time()
+        now_s = self._clock()
         while (batch := self.scheduler.next_batch(now_s)) is not None:
             self._send(batch, now_s)
         self._arm()
@@ -171,9 +195,9 @@ class Dispatcher(LinkEvents):
         try:
             self._connections[batch.replica].send_batch(batch.batch_id, batch.latest_deadline_s - now_s, rows)
         except FrameTooLargeError as error:
-            logger.warning("a batch for %s:%s is too large for one frame: %s", self.model, self.version, error)
-            self.scheduler.returned(batch)
-            _default_all(batch.queries, DefaultReason.REJECTED_INPUT, now_s)
+            if not self.scheduler.split(batch):
+                logger.warning("a row for %s:%s is too large for one frame: %s", self.model, self.version, error)
+                _default_all(batch.queries, DefaultReason.REJECTED_INPUT, now_s)
         else:
             self._batches[batch.batch_id] = batch
 
@@ -183,8 +207,7 @@ class Dispatcher(LinkEvents):
             self._log_errors(result.errors, now_s)
             for row in result.errors:
                 outputs[row] = None
-        if self._recorder.has_room:
-            self._recorder.record(self.model, self.version, batch.queries, outputs)
+        self._recorder.record(self.model, self.version, batch.queries, outputs)
         for query, output in zip(batch.queries, outputs, strict=True):
             if output is None:
                 query.default(DefaultReason.MODEL_ERROR, now_s)
@@ -197,6 +220,10 @@ class Dispatcher(LinkEvents):
         _default_all([query for query in refused if query.deadline_s <= now_s], DefaultReason.DEADLINE, now_s)
         _default_all(refused, reason, now_s)
 
+    def _give_up_without_replicas(self, now_s: float) -> None:
+        if not self._connections and not self._dialled:
+            _default_all(self.scheduler.queue.take_all(), DefaultReason.NO_REPLICA, now_s)
+
     def _arm(self) -> None:
         wake_s = self.scheduler.wake_at_s()
         if wake_s is None or wake_s >= self._timer_at_s:
@@ -204,19 +231,23 @@ class Dispatcher(LinkEvents):
         if self._timer is not None:
             self._timer.cancel()
         self._timer_at_s = wake_s
-        self._timer = self._loop.call_at(wake_s, self._wake)
+        # uvloop rounds to whole milliseconds of a clock that lags by up to one: less than that would spin until then.
+        delay_ms = max(1, math.ceil(1000.0 * (wake_s - self._clock())))
+        self._timer = self._loop.call_later(delay_ms / 1000.0, self._wake)
 
     def _wake(self) -> None:
         self._timer, self._timer_at_s = None, float("inf")
-        now_s = self._loop.time()
+        now_s = self._clock()
         _default_all(self.scheduler.take_due(now_s), DefaultReason.DEADLINE, now_s)
         self._pump()
 
     async def _close_link(self, replica: int) -> None:
         link = self._links.pop(replica)
-        await link.close()
         if replica in self._connections:
             self.replica_down(replica, "the replica is no longer listed")
+        elif replica in self._dialled:
+            self.replica_unreachable(replica)
+        await link.close()
 
     def _log_errors(self, errors: Mapping[int, str], now_s: float) -> None:
         self.metrics.row_errors.add(len(errors))

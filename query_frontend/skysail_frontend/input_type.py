@@ -21,6 +21,8 @@ __all__ = ["INPUT_TYPES", "InputError", "InputType", "Numbers"]
 
 MAX_JSON_DEPTH = 64
 """How deep JSON inputs may nest; deeper ones are refused here so that no container's parser recurses on them."""
+ITEM_HEADER_BYTES = 5
+"""What msgpack writes before a text or a byte string, at most."""
 
 
 class InputError(ValueError):
@@ -37,7 +39,9 @@ class InputType(Protocol):
         """:raises InputError: the value is not of this type; the text says why, without the field's name"""
         ...
 
-    def n_bytes(self, payload: Any) -> int: ...
+    def n_bytes(self, payload: Any) -> int:
+        """About what the payload occupies in a frame; at least 1, so that halving a batch's bytes ends."""
+        ...
 
     def rows(self, payloads: list[Any]) -> Rows: ...
 
@@ -86,7 +90,7 @@ class Text:
         return value
 
     def n_bytes(self, payload: str) -> int:
-        return len(payload)
+        return ITEM_HEADER_BYTES + (len(payload) if payload.isascii() else len(payload.encode("utf-8")))
 
     def rows(self, payloads: list[str]) -> Rows:
         return Strings(tuple(payloads))
@@ -102,7 +106,7 @@ class Binary:
         return _decode_base64(value)
 
     def n_bytes(self, payload: bytes) -> int:
-        return len(payload)
+        return ITEM_HEADER_BYTES + len(payload)
 
     def rows(self, payloads: list[bytes]) -> Rows:
         return Bytes(tuple(payloads))

@@ -19,7 +19,7 @@ class PredictionRecorder:
     """Collects predictions and writes them to Redis a few times a second.
 
     Invariant: at most `max_per_flush` predictions wait; what comes beyond is counted as unrecorded and forgotten, so
-    that neither a busy application nor a slow Redis costs a query anything. ``has_room`` is looked at once a batch.
+    that neither a busy application nor a slow Redis costs a query anything.
     """
 
     def __init__(self, registry: Registry, max_per_flush: int, unrecorded: Value) -> None:
@@ -28,16 +28,18 @@ class PredictionRecorder:
         self._unrecorded = unrecorded
         self._waiting: dict[str, list[PredictionRecord]] = {}
         self._n_waiting = 0
-        self.has_room = max_per_flush > 0
 
     def record(self, model: str, version: str, queries: Sequence[Query], outputs: Sequence[bytes | None]) -> None:
         """Takes the predictions of a batch that are about to be answered; queries done already are left out."""
-        for query, output in zip(queries, outputs, strict=True):
+        n_left_out = max(0, self._n_waiting + len(queries) - self._max_per_flush)
+        n_taken = len(queries) - n_left_out
+        if n_left_out:
+            self._unrecorded.add(n_left_out)
+        for query, output in zip(queries[:n_taken], outputs, strict=False):
             if output is not None and not query.is_done:
                 record = PredictionRecord(query.query_id, model, version, output, is_default=False)
                 self._waiting.setdefault(query.owner.name, []).append(record)
                 self._n_waiting += 1
-        self.has_room = self._n_waiting < self._max_per_flush
 
     async def run(self) -> None:
         """Writes what has come, until cancelled."""
@@ -48,7 +50,7 @@ class PredictionRecorder:
     async def flush(self) -> None:
         """Writes what waits. What Redis does not take is counted as unrecorded."""
         waiting, self._waiting = self._waiting, {}
-        self._n_waiting, self.has_room = 0, self._max_per_flush > 0
+        self._n_waiting = 0
         for app, records in waiting.items():
             try:
                 await self._registry.record_predictions(app, records)

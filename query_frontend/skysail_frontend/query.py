@@ -64,7 +64,7 @@ class Query:
 
     Invariants: ``is_done`` goes from False to True once and never back; whoever sets it tells the sink in the same
     breath, or nobody does because the client is gone. ``batch`` is None while the query waits in the queue;
-    ``dispatcher`` is set once it has been taken in. Times are seconds of the loop's monotonic clock.
+    ``dispatcher`` is set once it has been taken in. Times are seconds of ``time.monotonic``.
     """
 
     __slots__ = ("arrival_s", "batch", "deadline_s", "dispatcher", "is_done", "n_attempts", "n_bytes", "owner",

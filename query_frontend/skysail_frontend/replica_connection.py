@@ -41,7 +41,8 @@ class ConnectionEvents(Protocol):
 class ReplicaConnection(asyncio.Protocol):
     """Speaks the client's half of wire protocol 1. A frame that does not belong there ends the connection.
 
-    Invariant: bytes waiting to be sent are bounded by the scheduler, which keeps at most two batches on a replica.
+    Invariants: the owner hears `welcomed` once and first, and nothing but `lost` after `close`; bytes waiting to be
+    sent are bounded by the scheduler, which keeps at most two batches on a replica.
     """
 
     def __init__(self, events: ConnectionEvents, client_name: str) -> None:
@@ -51,6 +52,8 @@ class ReplicaConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._max_frame_bytes = DEFAULT_MAX_FRAME_BYTES
         self._reason = "the container closed the connection"
+        self._is_welcomed = False
+        self._is_closing = False
 
     def send_batch(self, batch_id: int, time_left_s: float, rows: Rows) -> None:
         """:raises FrameTooLargeError: the rows make a frame larger than the container takes"""
@@ -62,6 +65,7 @@ class ReplicaConnection(asyncio.Protocol):
     def close(self, reason: str) -> None:
         """Closes at once; the owner hears `lost` with `reason`."""
         self._reason = reason
+        self._is_closing = True
         if self._transport is not None:
             self._transport.abort()
 
@@ -72,7 +76,8 @@ class ReplicaConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             for body in self._decoder.feed(data):
-                self._handle(body)
+                if not self._is_closing:
+                    self._handle(body)
         except WireError as error:
             logger.warning("a container sent a frame that is not protocol %d: %s", PROTOCOL_VERSION, error)
             self.close(f"the container sent a malformed frame: {error}")
@@ -84,15 +89,19 @@ class ReplicaConnection(asyncio.Protocol):
     def _handle(self, body: bytes) -> None:
         message = decode_from_container(body)
         match message:
-            case Result():
+            case Result() if self._is_welcomed:
                 self._events.result(self, message)
-            case Refused():
+            case Refused() if self._is_welcomed:
                 self._events.refused(self, message)
-            case Welcome():
+            case Welcome() if not self._is_welcomed:
+                self._is_welcomed = True
                 self._max_frame_bytes = min(DEFAULT_MAX_FRAME_BYTES, message.max_frame_bytes)
                 self._events.welcomed(self, message)
             case ProtocolError(code, text):
                 self.close(f"the container refused to go on: {code}: {text}")
+            case Result() | Refused() | Welcome():
+                when = "twice" if self._is_welcomed else "before its hello"
+                self.close(f"the container sent a {type(message).__name__} {when}")
             case _:
                 logger.debug("a container sent %s unasked", type(message).__name__)
 

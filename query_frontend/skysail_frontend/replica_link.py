@@ -18,12 +18,16 @@ CONNECT_TIMEOUT_S = 5.0
 
 
 class LinkEvents:
-    """What the owner of a link hears; the int is the replica's key. Subclass and override all four."""
+    """What the owner of a link hears; the int is the replica's key. Subclass and override all five."""
 
     def replica_up(self, replica: int, connection: ReplicaConnection) -> None:
         raise NotImplementedError
 
     def replica_down(self, replica: int, reason: str) -> None:
+        raise NotImplementedError
+
+    def replica_unreachable(self, replica: int) -> None:
+        """The first attempt to reach it failed; others follow."""
         raise NotImplementedError
 
     def batch_result(self, replica: int, result: Result) -> None:
@@ -36,7 +40,8 @@ class LinkEvents:
 class ReplicaLink:
     """Dials `address` (``unix:/path`` or ``tcp:host:port``), checks what answers, dials again when it is lost.
 
-    Invariant: the owner hears `replica_up` and `replica_down` in turn, `replica_up` first; after `close` nothing.
+    Invariant: the owner hears `replica_up` and `replica_down` in turn, `replica_up` first, `replica_unreachable` at
+    most once before them; from the call of `close` on nothing.
     """
 
     def __init__(
@@ -49,6 +54,7 @@ class ReplicaLink:
         self._owner = owner
         self._client_name = client_name
         self._connection: ReplicaConnection | None = None
+        self._is_new = True
         self._is_up = False
         self._is_closed = False
         self._retry_s = FIRST_RETRY_S
@@ -65,11 +71,14 @@ class ReplicaLink:
             self._connection.close("the replica is no longer listed")
 
     def welcomed(self, connection: ReplicaConnection, welcome: Welcome) -> None:
+        if self._is_closed:
+            return
         if (welcome.model, welcome.version) != (self._model, self._version):
             connection.close(f"the container serves {welcome.model}:{welcome.version}")
             return
         self._retry_s = FIRST_RETRY_S
         self._last_reason = ""
+        self._is_new = False
         self._is_up = True
         logger.info("replica %s:%s:%d is connected", self._model, self._version, self._replica)
         self._owner.replica_up(self._replica, connection)
@@ -84,11 +93,13 @@ class ReplicaLink:
 
     def lost(self, connection: ReplicaConnection, reason: str) -> None:
         self._connection = None
-        self._note(reason)
         self._lost.set()
-        if self._is_up and not self._is_closed:
+        if self._is_closed:
+            return
+        if self._is_up:
             self._is_up = False
             self._owner.replica_down(self._replica, reason)
+        self._failed(reason)
 
     async def _run(self) -> None:
         while True:
@@ -97,7 +108,7 @@ class ReplicaLink:
                 async with asyncio.timeout(CONNECT_TIMEOUT_S):
                     self._connection = await self._dial()
             except (OSError, TimeoutError, ValueError) as error:
-                self._note(str(error) or "it did not answer in time")
+                self._failed(str(error) or "it did not answer in time")
             else:
                 await self._watch(self._connection)
             await asyncio.sleep(self._retry_s)
@@ -106,7 +117,8 @@ class ReplicaLink:
     async def _watch(self, connection: ReplicaConnection) -> None:
         """Waits until the connection is lost; ends one that is not welcomed in time."""
         try:
-            await asyncio.wait_for(self._lost.wait(), CONNECT_TIMEOUT_S)
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):  # Python 3.11's wait_for can swallow a cancellation
+                await self._lost.wait()
         except TimeoutError:
             if not self._is_up:
                 connection.close("the container did not say hello in time")
@@ -119,12 +131,15 @@ class ReplicaLink:
         if scheme == "unix":
             return (await loop.create_unix_connection(make, rest))[1]
         host, _, port = rest.rpartition(":")
-        if scheme != "tcp" or not port.isdigit():
+        if scheme != "tcp" or not port.isdecimal() or int(port) > 65535:
             raise ValueError(f"{self.address!r} is not an address: unix:/path or tcp:host:port was expected")
         return (await loop.create_connection(make, host, int(port)))[1]
 
-    def _note(self, reason: str) -> None:
-        """Logs why the replica is away, once per reason and outage."""
-        if reason != self._last_reason and not self._is_closed:
+    def _failed(self, reason: str) -> None:
+        """Tells the owner that the replica is not reached at once; logs why, once per reason and outage."""
+        if self._is_new:
+            self._is_new = False
+            self._owner.replica_unreachable(self._replica)
+        if reason != self._last_reason:
             self._last_reason = reason
             logger.warning("replica %s:%s:%d is away: %s", self._model, self._version, self._replica, reason)

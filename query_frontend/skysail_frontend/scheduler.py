@@ -114,6 +114,19 @@ class Scheduler:
         for query in batch.queries:
             query.n_attempts -= 1
 
+    def split(self, batch: Batch) -> bool:
+        """A batch does not fit into a frame and was not sent. True: its queries are queued again, and batches have
+        half its bytes from now on. False: it is a single row, the caller's to answer."""
+        self._remove(batch)
+        if len(batch.queries) == 1:
+            return False
+        self._max_batch_bytes = max(1, sum([query.n_bytes for query in batch.queries]) // 2)
+        for query in batch.queries:
+            query.batch = None
+            query.n_attempts -= 1
+            self.queue.push(query)  # finds the room it has just left
+        return True
+
     def retry(self, batch: Batch, now_s: float) -> list[Query]:
         """Queues a lost batch's queries again; returns those that may not or cannot be tried once more."""
         refused = []

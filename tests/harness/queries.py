@@ -1,5 +1,6 @@
 """Queries without HTTP: a sink that remembers, an owner that counts, a clock that stands still."""
 
+import asyncio
 import itertools
 import json
 from typing import Any
@@ -30,10 +31,20 @@ class FakeSink:
 
     def __init__(self) -> None:
         self.answers: dict[int, dict[str, Any]] = {}
+        self._news = asyncio.Event()
 
     def answered(self, position: int, answer: bytes) -> None:
         assert position not in self.answers, f"answered twice: {position}"
         self.answers[position] = json.loads(answer)
+        self._news.set()
+
+    async def wait(self, n_answers: int = 1, timeout_s: float = 10.0) -> dict[str, Any]:
+        """Returns the answer at position 0 once there are `n_answers`."""
+        async with asyncio.timeout(timeout_s):
+            while len(self.answers) < n_answers:
+                self._news.clear()
+                await self._news.wait()
+        return self.answers[min(self.answers)]
 
     @property
     def answer(self) -> dict[str, Any]:
