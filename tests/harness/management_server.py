@@ -41,10 +41,17 @@ class ManagementServer:
     A context manager: the process, its containers and its directory are gone at the end.
     """
 
-    def __init__(self, redis_url: str, *flags: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        redis_url: str,
+        *flags: str,
+        environment: Mapping[str, str] | None = None,
+        pass_fds: tuple[int, ...] = (),
+    ) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="skm-", dir="/tmp"))  # unix socket paths are short
         self._flags = ("--port", "0", "--redis-url", redis_url, "--data-dir", str(self.directory), *flags)
         self._environment = dict(environment or {})
+        self._pass_fds = pass_fds
         self._log = self.directory / "test-management.log"
         self._process: subprocess.Popen[bytes] | None = None
         self.url = ""
@@ -57,6 +64,10 @@ class ManagementServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self.clean_up()
+
+    def clean_up(self) -> None:
+        """End everything and remove the directory."""
         self.session.close()
         if self._process is not None:
             self.kill()
@@ -64,8 +75,13 @@ class ManagementServer:
             os.kill(container.pid, signal.SIGKILL)
         shutil.rmtree(self.directory)
 
-    def start(self, pass_fds: tuple[int, ...] = ()) -> None:
+    def start(self) -> None:
         """Start and wait until it serves."""
+        self.begin()
+        self.wait_until_serving()
+
+    def begin(self) -> None:
+        """Start, and do not wait."""
         self._log.write_bytes(b"")
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -73,9 +89,11 @@ class ManagementServer:
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
-                pass_fds=pass_fds,
+                pass_fds=self._pass_fds,
                 env=os.environ | self._environment,
             )
+
+    def wait_until_serving(self) -> None:
         self.url = wait_until(self._served_at, what=f"listening ({self._log})")
 
     def _served_at(self) -> str | None:
