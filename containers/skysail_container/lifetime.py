@@ -49,7 +49,9 @@ async def serve(settings: Settings) -> Ending:
     try:
         return await _Lifetime(settings, read_manifest(settings.model)).run()
     except ModelLoadError as error:
-        _log.error("%s", error)  # the text says what to do; a traceback of ours would bury it
+        if error.__cause__ is not None:
+            _log.error("the model failed to load; this is where:", exc_info=error.__cause__)
+        _log.error("%s", error)  # last, for it says what to do
         return Ending(EXIT_NO_MODEL, is_model_busy=False)
     except ListenError as error:
         _log.error("%s", error)  # as above

@@ -174,24 +174,24 @@ def predict(rows):
 
 
 @pytest.mark.parametrize(
-    ("source", "manifest", "text"),
+    ("source", "manifest", "text", "is_traced"),
     [
-        ("import not_a_module_of_anyone", {}, "needs the module 'not_a_module_of_anyone'"),
-        ("raise SystemExit(9)", {}, "the model cannot be loaded: SystemExit: 9"),
-        ("predict = 5", {}, "neither a class Model nor a function predict"),
-        ("def predict(rows): raise ValueError('odd')", {"warm_up_rows": [[1]]}, "row 0: ValueError: odd"),
-        (SUM, {"warm_up_rows": ["x"]}, "skysail.json: warm_up_rows: not rows of input type doubles"),
-        (SUM, {"input_type": "strings"}, "says input type strings and the container is started for doubles"),
+        ("import not_a_module_of_anyone", {}, "needs the module 'not_a_module_of_anyone'", True),
+        ("raise SystemExit(9)", {}, "the model cannot be loaded: SystemExit: 9", True),
+        ("predict = 5", {}, "neither a class Model nor a function predict", False),
+        ("def predict(rows): raise ValueError('odd')", {"warm_up_rows": [[1]]}, "row 0: ValueError: odd", False),
+        (SUM, {"warm_up_rows": ["x"]}, "skysail.json: warm_up_rows: not rows of input type doubles", True),
+        (SUM, {"input_type": "strings"}, "says input type strings and the container is started for doubles", False),
     ],
 )
-def test_a_model_that_cannot_be_loaded_gives_exit_code_4_and_a_line_that_says_why(
-    tmp_path: Path, source: str, manifest: dict[str, object], text: str
+def test_a_model_that_cannot_be_loaded_gives_exit_code_4_its_traceback_and_a_last_line_that_says_why(
+    tmp_path: Path, source: str, manifest: dict[str, object], text: str, is_traced: bool
 ) -> None:
     folder = source_folder(tmp_path / "model", source, **manifest)
     with started_container(folder, "--input-type=doubles") as container:
         assert container.wait_exit() == 4
-        assert text in container.log
-        assert "Traceback" not in container.log
+        assert text in container.log.splitlines()[-1]
+        assert ("Traceback" in container.log) == is_traced
 
 
 def test_another_python_version_is_named_with_what_to_do(tmp_path: Path) -> None:
