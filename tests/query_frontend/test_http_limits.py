@@ -164,9 +164,7 @@ def test_a_request_that_trickles_in_is_refused(client: RawClient) -> None:
     refused(client, 408)
 
 
-@pytest.mark.parametrize(
-    "request_", [b"", get("/healthz"), predict("unlinked", [1])], ids=["nothing", "GET", "predict"]
-)
+@pytest.mark.parametrize("first", [b"", get("/healthz"), predict("unlinked", [1])], ids=["nothing", "GET", "predict"])
 def test_an_idle_connection_is_closed_without_a_word(client: RawClient, first: bytes) -> None:
     if first:
         assert client.send(first).response().status == 200
