@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import sys
+from contextlib import closing
 
 from skysail_management.data_directory import DataDirectory
 from skysail_management.process import PortInUseError, RedisMissingError, bind, run
@@ -27,7 +28,8 @@ def main() -> int:
     with listener:
         try:
             directory = DataDirectory(settings)
-            asyncio.run(run(settings, directory, listener))
+            with closing(directory):
+                asyncio.run(run(settings, directory, listener))
         except SettingsError as error:
             return _fail(2, error)
         except RedisMissingError as error:

@@ -60,7 +60,7 @@ class ContainerLogs:
         try:
             with path.open("rb") as file:
                 file.seek(offset)
-                data = file.read(self._max_piece_bytes)
+                data = _whole_characters(file.read(self._max_piece_bytes))
         except FileNotFoundError:
             return LogText("", 0)
         return LogText(data.decode("utf-8", "replace"), offset + len(data))
@@ -85,6 +85,18 @@ class ContainerLogs:
             shutil.rmtree(folder)
         if folder.parent.is_dir() and not any(folder.parent.iterdir()):
             folder.parent.rmdir()
+
+
+def _whole_characters(data: bytes) -> bytes:
+    """The data without a UTF-8 character that has only just begun: its rest comes with the next piece."""
+    for n_begun in range(1, min(4, len(data)) + 1):
+        byte = data[-n_begun]
+        if byte & 0b1100_0000 == 0b1100_0000:  # the first byte of several
+            n_needed = 2 if byte < 0b1110_0000 else 3 if byte < 0b1111_0000 else 4
+            return data[:-n_begun] if n_begun < n_needed else data
+        if byte < 0b1000_0000:
+            break
+    return data
 
 
 def _older(path: Path) -> Path:

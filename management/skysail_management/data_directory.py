@@ -24,7 +24,9 @@ class DataDirectory:
         root = settings.data_dir.absolute()
         self.artifacts = root / "artifacts"
         self.logs = root / "logs" / "models"
-        self.sockets = _short_enough(settings.socket_directory().absolute())
+        wanted = settings.socket_directory().absolute()
+        self.sockets = _short_enough(wanted)
+        self._is_elsewhere = self.sockets != wanted
         try:
             for folder in (root, self.artifacts, self.logs, self.sockets):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -36,8 +38,10 @@ class DataDirectory:
             raise SettingsError(f"--data-dir {root}: {_remedy(error)}") from error
         _check_private(self.sockets)
 
-    def release(self) -> None:
-        """Let another process use the directory."""
+    def close(self) -> None:
+        """Let another process use the directory. Nothing of it stays outside of it, unless containers still listen."""
+        if self._is_elsewhere and not any(self.sockets.iterdir()):
+            self.sockets.rmdir()
         os.close(self._lock)
 
 

@@ -224,9 +224,12 @@ async def _listens_before_it_ends(process: ContainerProcess, address: str) -> bo
 
 
 def _container_environment(ours: Mapping[str, str]) -> dict[str, str]:
-    """Models run foreign code: they get none of our settings, the token among them, and write no caches."""
+    """Models run foreign code: they get none of our settings, the token among them, and write no caches.
+
+    They begin in their own folder, whose files must not stand in for modules of the runtime (PYTHONSAFEPATH).
+    """
     kept = {name: value for name, value in ours.items() if not name.startswith("SKYSAIL_")}
-    return kept | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+    return kept | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1"}
 
 
 def _exit_text(status: int | None) -> str:

@@ -138,9 +138,9 @@ class Service:
         return self._artifacts.describe(sha256)
 
     async def remove_forgotten_artifacts(self, older_than_s: float) -> None:
-        """Remove old archives that no version refers to; none if the registry is empty, for it may just be new."""
+        """Remove old archives that no version refers to; none while the registry may not tell all: empty or corrupt."""
         snapshot = await self.snapshot()
-        if not snapshot.is_empty:
+        if not snapshot.is_empty and not snapshot.corrupt:
             await self._artifacts.remove(self._artifacts.stored(older_than_s) - _referenced(snapshot))
 
     async def read_log(

@@ -15,7 +15,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, WatchError
+from redis.exceptions import RedisError, ResponseError, WatchError
 
 from skysail_management import keys
 from skysail_management.errors import ManagementError, RegistryEmptyError, RegistryUnavailableError
@@ -48,6 +48,9 @@ _MAX_CONNECTIONS = 32
 
 _MAX_ATTEMPTS = 64
 """Rounds of optimistic writing before giving up; writers are few, so this is never met but in a fault."""
+
+Position = tuple[str, int]
+"""A registry's id and its revision."""
 
 _KINDS: tuple[EntryKind, ...] = ("application", "model", "version", "replica")
 
@@ -98,20 +101,30 @@ class Registry:
 
     async def snapshot(self) -> Snapshot | None:
         """The whole registry at one revision; None if this Redis holds none."""
-        with _translated():
-            async with self._redis.pipeline(transaction=True) as pipeline:
-                pipeline.mget(keys.REGISTRY_ID, keys.REVISION)
-                for kind in _KINDS:
-                    pipeline.hgetall(keys.RECORDS[kind])
-                position, *hashes = await pipeline.execute()
-        known = _position(*position)
-        if known is None:
+        for _ in range(_MAX_ATTEMPTS):
+            before, hashes, after = await self._read_all()
+            if before == after:
+                break
+        else:
+            raise RegistryUnavailableError(f"the registry changed during each of {_MAX_ATTEMPTS} attempts to read it")
+        if before is None:
             return None
-        snapshot = decode_snapshot(*known, dict(zip(_KINDS, hashes, strict=True)))
+        snapshot = decode_snapshot(*before, hashes)
         self._report_corrupt(snapshot)
         return snapshot
 
-    async def position(self) -> tuple[str, int] | None:
+    async def _read_all(self) -> tuple[Position | None, dict[EntryKind, dict[bytes, bytes]], Position | None]:
+        """All records, with the position before and after. No MULTI: a Redis that is out of memory refuses that."""
+        with _translated():
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                pipeline.mget(keys.REGISTRY_ID, keys.REVISION)
+                for kind in _KINDS:
+                    pipeline.hgetall(keys.RECORDS[kind])
+                pipeline.mget(keys.REGISTRY_ID, keys.REVISION)
+                before, *hashes, after = await pipeline.execute()
+        return _position(*before), dict(zip(_KINDS, hashes, strict=True)), _position(*after)
+
+    async def position(self) -> Position | None:
         """The registry's id and revision; None if this Redis holds none."""
         with _translated():
             registry_id, revision = await self._redis.mget(keys.REGISTRY_ID, keys.REVISION)
@@ -210,7 +223,7 @@ class Registry:
         self._reported = set(snapshot.corrupt)
 
 
-def _position(registry_id: bytes | str | None, revision: bytes | str | None) -> tuple[str, int] | None:
+def _position(registry_id: bytes | str | None, revision: bytes | str | None) -> Position | None:
     if not isinstance(registry_id, bytes) or not isinstance(revision, bytes) or not revision.isdigit():
         return None
     return registry_id.decode("utf-8", "backslashreplace"), int(revision)
@@ -221,5 +234,7 @@ def _translated() -> Iterator[None]:
     """Foreign errors of the connection as ours."""
     try:
         yield
+    except ResponseError as error:  # out of memory, a read-only replica, a disk that is full
+        raise RegistryUnavailableError(f"Redis refuses to serve: {error}") from error
     except (RedisError, OSError) as error:
         raise RegistryUnavailableError(f"Redis does not answer: {error}") from error

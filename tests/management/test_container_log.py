@@ -54,6 +54,18 @@ def test_a_read_gives_one_piece_at_a_time(logs: ContainerLogs) -> None:
     assert logs.read("m", "1", 0, 4_000).next_offset == 5_000
 
 
+def test_a_character_that_is_half_written_waits_for_its_other_half(logs: ContainerLogs) -> None:
+    body = "a€😀ü".encode()
+    path = logs.path("m", "1", 0)
+    path.parent.mkdir(parents=True)
+    text, offset = "", 0
+    for end in range(1, len(body) + 1):
+        path.write_bytes(body[:end])
+        piece = logs.read("m", "1", 0, offset)
+        text, offset = text + piece.text, piece.next_offset
+    assert (text, offset) == ("a€😀ü", len(body))
+
+
 def test_broken_characters_do_not_break_the_reader(logs: ContainerLogs) -> None:
     path = logs.path("m", "1", 0)
     path.parent.mkdir(parents=True)

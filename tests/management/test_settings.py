@@ -58,8 +58,8 @@ def test_one_process_per_data_directory(tmp_path: Path) -> None:
     first = DataDirectory(settings)
     with pytest.raises(SettingsError, match="another management process is using it"):
         DataDirectory(settings)
-    first.release()
-    DataDirectory(settings).release()
+    first.close()
+    DataDirectory(settings).close()
 
 
 def test_a_data_directory_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
@@ -71,13 +71,13 @@ def test_a_data_directory_that_cannot_be_made_is_an_error(tmp_path: Path) -> Non
 def test_a_long_path_gets_its_sockets_elsewhere_and_always_at_the_same_place(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path / ("long" * 30))
     directory = DataDirectory(settings)
-    directory.release()
     assert len(os.fsencode(directory.sockets / "0123456789ab.sock")) <= 107
-    again = DataDirectory(settings)
-    again.release()
-    assert again.sockets == directory.sockets
     assert stat.S_IMODE(directory.sockets.stat().st_mode) == 0o700
-    directory.sockets.rmdir()
+    directory.close()
+    assert not directory.sockets.exists()
+    again = DataDirectory(settings)
+    again.close()
+    assert again.sockets == directory.sockets
 
 
 def test_a_socket_directory_that_others_can_write_to_is_refused(tmp_path: Path) -> None:

@@ -148,10 +148,8 @@ async def test_outcomes_are_the_rolling_means_of_the_newest(registry: Registry) 
     await put(registry, Entry.put(an_application()), Entry.put(a_version()))
     for value in (1.0, 1.0, 0.0, 1.0):
         await registry.record_outcome("app", "m", "1", value, "accuracy")
-    await asyncio.gather(*(registry.record_outcome("app", "m", "1", 1e9, "absolute_error") for _ in range(5)))
-    await asyncio.gather(
-        *(registry.record_outcome("app", "m", "1", 0.25, "absolute_error") for _ in range(WINDOW_SIZE))
-    )
+    for value in [1e9] * 5 + [0.25] * WINDOW_SIZE:
+        await registry.record_outcome("app", "m", "1", value, "absolute_error")
     assert await registry.outcomes() == {("app", "m", "1"): OutcomeSummary(0.75, 4, 0.25, WINDOW_SIZE)}
 
 
@@ -207,6 +205,30 @@ async def test_a_frozen_redis_is_an_error_within_the_socket_timeout(own_redis: R
             await registry.lease_query_ids()
     own_redis.thaw()
     assert await registry.lease_query_ids() >= 1
+    await registry.aclose()
+
+
+async def test_a_redis_that_is_out_of_memory_is_unavailable_and_says_why(own_redis: RedisServer) -> None:
+    registry = Registry.from_url(own_redis.url)
+    await registry.initialize()
+    with own_redis.client() as client:
+        await put(registry, Entry.put(an_application("before")))
+        client.config_set("maxmemory", "1")
+    with pytest.raises(RegistryUnavailableError, match=r"Redis refuses to serve: .*maxmemory"):
+        await put(registry, Entry.put(an_application()))
+    assert list((await current(registry)).applications) == ["before"], "it can still be read"
+    await registry.aclose()
+
+
+async def test_writers_do_not_queue_up_behind_a_frozen_redis(own_redis: RedisServer) -> None:
+    registry = Registry.from_url(own_redis.url)
+    await registry.initialize()
+    own_redis.freeze()
+    async with asyncio.timeout(6):
+        writes = (put(registry, Entry.put(an_application(f"a{n}"))) for n in range(20))
+        results = await asyncio.gather(*writes, return_exceptions=True)
+    assert {type(result) for result in results} == {RegistryUnavailableError}
+    own_redis.thaw()
     await registry.aclose()
 
 
