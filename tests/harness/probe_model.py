@@ -38,4 +38,4 @@ def _answer(row: Any) -> Any:
         return float("nan")
     if command == KILL:
         os.kill(os.getpid(), signal.SIGKILL)
-    return row.sum()
+    return float(row.sum())  # a row's output must not depend on the rows beside it
