@@ -8,17 +8,19 @@ __all__ = ["Batch"]
 class Batch:
     """Queries sent in one frame, earliest deadline first.
 
-    ``replica`` is the key of the replica it went to; ``next_due_s`` is a lower bound of the earliest deadline among
-    the queries not done yet.
+    ``replica`` is the key of the replica it went to; ``starts_s`` is when that one is expected to begin to compute it;
+    ``next_due_s`` is a lower bound of the earliest deadline among the queries not done yet.
     """
 
-    __slots__ = ("batch_id", "latest_deadline_s", "next_due_s", "queries", "replica", "sent_s")
+    __slots__ = ("batch_id", "latest_deadline_s", "n_rows", "next_due_s", "queries", "replica", "sent_s", "starts_s")
 
-    def __init__(self, batch_id: int, replica: int, queries: list[Query], sent_s: float) -> None:
+    def __init__(self, batch_id: int, replica: int, queries: list[Query], sent_s: float, starts_s: float) -> None:
         self.batch_id = batch_id
         self.replica = replica
         self.queries = queries
+        self.n_rows = len(queries)
         self.sent_s = sent_s
+        self.starts_s = starts_s
         self.next_due_s = queries[0].deadline_s
         self.latest_deadline_s = queries[-1].deadline_s
         for query in queries:

@@ -8,15 +8,20 @@ from collections import deque
 from collections.abc import Sequence
 
 from skysail_frontend.query import Query
+from skysail_frontend.sliding_minimum import SlidingMinimum
 
 __all__ = ["BatchSizer"]
 
 N_WINDOW = 128
 """How many batches the fit remembers: a second or less of a busy model, so that it follows a change quickly."""
 N_TRUSTED = 8
-"""Batches before the fit is trusted; until then sizes double from 1 (scheduling.md: explore 1, 2, 4, 8)."""
-OUTLIER_RATIO = 1.6
-"""A batch slower than this multiple of its prediction is a stall, not the model; it moves the quantile only."""
+"""Batches before the fit is trusted to call another a surprise, and surprises in a row before they are believed."""
+SURPRISE_RATIO = 1.6
+"""A batch this many times slower than 95 of 100 are, or faster than its prediction, is a stall or a failure, not the
+model; it moves the quantile only."""
+GROWTH = 2
+"""A batch may be this much larger than the largest of the window (scheduling.md: explore 1, 2, 4, 8): the fit knows
+nothing of sizes far beyond, least of all when all were of one size."""
 QUANTILE_UP, QUANTILE_DOWN = 0.0095, 0.0005
 """Steps of the frugal estimate of the 95th percentile (Ma, Muthukrishnan, Sandler 2013): up/down = .95/.05."""
 MIN_SLOPE_S = 1e-9
@@ -28,31 +33,34 @@ N_PIVOTS = 32
 class BatchSizer:
     """The latency model of one model version and the sizes that follow from it.
 
-    Invariants: ``0 <= alpha_s <= min(window)``; ``beta_s >= MIN_SLOPE_S``; ``1 <= size <= max_rows``.
+    Invariants: ``0 <= alpha_s <= min(window)``; ``beta_s >= MIN_SLOPE_S``; a size is at least 1, at most `max_rows`
+    and at most GROWTH times the largest of the window. `observe` takes a few microseconds, whatever the window holds.
     """
 
     def __init__(self, max_rows: int) -> None:
         self._max_rows = max_rows
-        self._window: deque[tuple[int, float]] = deque()
-        self._sum_n = self._sum_s = self._sum_nn = self._sum_ns = 0.0
-        self._n_observed = 0
-        self._n_outliers_in_a_row = 0
-        self._largest = 1
+        self._surprises: list[tuple[int, float]] = []
         self.alpha_s = 0.0
         self.beta_s = MIN_SLOPE_S
         self.residual_p95 = 0.0
+        self._begin_window()
 
     def observe(self, n_rows: int, seconds: float) -> None:
         """A batch of `n_rows` computed for `seconds`."""
-        self._n_observed += 1
-        self._largest = max(self._largest, n_rows)
-        if self._n_observed > N_TRUSTED and self._is_outlier(n_rows, seconds):
+        if len(self._window) < N_TRUSTED:
+            self._learn(n_rows, seconds)
             return
-        self._window.append((n_rows, seconds))
-        self._weigh(n_rows, seconds, 1.0)
-        if len(self._window) > N_WINDOW:
-            self._weigh(*self._window.popleft(), -1.0)
-        self._fit()
+        self._learn_residual(n_rows, seconds)
+        if not self._is_surprise(n_rows, seconds):
+            self._surprises.clear()
+            self._learn(n_rows, seconds)
+            return
+        self._surprises.append((n_rows, seconds))
+        if len(self._surprises) == N_TRUSTED:  # the model has changed for good: what was learnt before misleads
+            self._begin_window()
+            for surprise in self._surprises:
+                self._learn(*surprise)
+            self._surprises.clear()
 
     def latency_s(self, n_rows: int) -> float:
         """The expected seconds of a batch of `n_rows`."""
@@ -88,26 +96,47 @@ class BatchSizer:
         return {"alpha_s": self.alpha_s, "beta_s": self.beta_s, "residual_p95": self.residual_p95, "cap": self._cap()}
 
     def _cap(self) -> int:
-        """The most rows now: twice the largest batch seen until the fit is trusted, so that sizes are explored."""
-        return self._max_rows if self._n_observed >= N_TRUSTED else min(self._max_rows, 2 * self._largest)
+        """The most rows now."""
+        return min(self._max_rows, GROWTH * self._largest) if self._window else 1
+
+    @property
+    def _largest(self) -> int:
+        return -int(self._least_negative_rows.value)
 
     def _n_feasible(self, budget_s: float, cap: int) -> int:
         """max{ b <= cap : U(b) <= budget_s }, 0 when not even one row fits."""
         n_rows = (budget_s / (1.0 + self.residual_p95) - self.alpha_s) / self.beta_s
         return cap if n_rows >= cap else max(0, int(n_rows))
 
-    def _is_outlier(self, n_rows: int, seconds: float) -> bool:
-        """Moves the quantile; tells stalls from a model that became slower for good (a run of them is believed)."""
-        expected_s = self.latency_s(n_rows)
-        residual = seconds / expected_s - 1.0 if expected_s > 0 else 0.0
-        self.residual_p95 = max(
-            0.0, self.residual_p95 + (QUANTILE_UP if residual > self.residual_p95 else -QUANTILE_DOWN)
-        )
-        if seconds <= OUTLIER_RATIO * expected_s:
-            self._n_outliers_in_a_row = 0
-            return False
-        self._n_outliers_in_a_row += 1
-        return self._n_outliers_in_a_row <= N_TRUSTED
+    def _is_surprise(self, n_rows: int, seconds: float) -> bool:
+        """Outside the window's sizes anything between "all cost is fixed" and "all cost is per row" is expected."""
+        nearest = min(max(n_rows, self._least_rows.value), self._largest)
+        nearest_s = self.latency_s(int(nearest))
+        expected_s = (self.latency_s(n_rows), nearest_s, nearest_s * n_rows / nearest)
+        slowest_s = (1.0 + self.residual_p95) * max(expected_s)
+        return seconds > SURPRISE_RATIO * slowest_s or seconds * SURPRISE_RATIO < min(expected_s)
+
+    def _learn_residual(self, n_rows: int, seconds: float) -> None:
+        """Moves the quantile."""
+        is_above = seconds > self.upper_latency_s(n_rows)
+        self.residual_p95 = max(0.0, self.residual_p95 + (QUANTILE_UP if is_above else -QUANTILE_DOWN))
+
+    def _begin_window(self) -> None:
+        self._window: deque[tuple[int, float]] = deque()
+        self._sum_n = self._sum_s = self._sum_nn = self._sum_ns = 0.0
+        self._least_seconds = SlidingMinimum(N_WINDOW)
+        self._least_rows = SlidingMinimum(N_WINDOW)
+        self._least_negative_rows = SlidingMinimum(N_WINDOW)
+
+    def _learn(self, n_rows: int, seconds: float) -> None:
+        self._window.append((n_rows, seconds))
+        self._weigh(n_rows, seconds, 1.0)
+        if len(self._window) > N_WINDOW:
+            self._weigh(*self._window.popleft(), -1.0)
+        self._least_seconds.push(seconds)
+        self._least_rows.push(n_rows)
+        self._least_negative_rows.push(-n_rows)
+        self._fit()
 
     def _weigh(self, n_rows: int, seconds: float, sign: float) -> None:
         self._sum_n += sign * n_rows
@@ -118,9 +147,12 @@ class BatchSizer:
     def _fit(self) -> None:
         n = len(self._window)
         variance = n * self._sum_nn - self._sum_n * self._sum_n
-        fastest_s = min([seconds for _, seconds in self._window])
         slope = (n * self._sum_ns - self._sum_n * self._sum_s) / variance if variance > 0.5 else 0.0
-        # Sizes that never vary, or noise: all the time is taken for fixed cost, the kindest guess for other sizes.
-        intercept = (self._sum_s - slope * self._sum_n) / n if slope > 0.0 else self._sum_s / n
+        if slope > 0.0:
+            intercept = (self._sum_s - slope * self._sum_n) / n
+            if intercept < 0.0:  # the best line through the origin instead
+                slope, intercept = self._sum_ns / self._sum_nn, 0.0
+        else:  # sizes that never vary, or noise: all the time counts as fixed cost, the kindest guess for other sizes
+            slope, intercept = 0.0, self._sum_s / n
         self.beta_s = max(MIN_SLOPE_S, slope)
-        self.alpha_s = min(max(0.0, intercept), fastest_s)
+        self.alpha_s = min(intercept, self._least_seconds.value)

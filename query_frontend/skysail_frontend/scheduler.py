@@ -86,18 +86,21 @@ class Scheduler:
         """The next batch to send now, or None. Call again until None."""
         if not self.queue.n_rows:
             return None
-        replica = self._free_replica(now_s)
-        if replica is None:
+        free = self._free_replica(now_s)
+        if free is None:
             return None
-        n_skipped, n_rows = self.sizer.choose(self.queue.waiting(), now_s, self.overhead_s)
+        replica, starts_s = free
+        n_skipped, n_rows = self.sizer.choose(self.queue.waiting(), starts_s, self.overhead_s)
         queries = self.queue.take(n_skipped, n_rows, self._max_batch_bytes)
-        batch = Batch(next(self._batch_ids), replica, queries, now_s)
+        batch = Batch(next(self._batch_ids), replica, queries, now_s, starts_s)
         self._in_flight[replica].append(batch)
         return batch
 
     def finished(self, batch: Batch, queued_s: float, computed_s: float, now_s: float) -> None:
         """A batch is back. Its outputs are the caller's to hand out."""
         self._remove(batch)
+        for staged in self._in_flight.get(batch.replica, ()):
+            staged.starts_s = now_s
         self.sizer.observe(len(batch.queries), computed_s)
         outside_s = max(0.0, now_s - batch.sent_s - queued_s - computed_s)
         believed_s = min(outside_s, 2.0 * self.overhead_s + 0.002)
@@ -163,22 +166,23 @@ class Scheduler:
                 "n_replicas": self.n_replicas, "overhead_s": self.overhead_s, **self.sizer.statistics()}  # fmt: skip
 
     def _stage_at_s(self, running: Batch) -> float:
-        expected_s = self.sizer.latency_s(len(running.queries)) + self.overhead_s
-        return running.sent_s + expected_s - STAGE_LEAD_S
+        """When a batch may be sent after a running one: STAGE_LEAD_S before that is expected back."""
+        return running.starts_s + self.sizer.latency_s(running.n_rows) + self.overhead_s - STAGE_LEAD_S
 
-    def _free_replica(self, now_s: float) -> int | None:
-        """An idle replica, else the one whose running batch is expected back first, once it is about to be."""
+    def _free_replica(self, now_s: float) -> tuple[int, float] | None:
+        """A replica that may be given a batch now, and when it will begin to compute it: an idle one, else the one
+        whose running batch is expected back first, once it is about to be."""
         best, best_stage_s = None, now_s
         for replica, batches in self._in_flight.items():
             if replica in self._draining:
                 continue
             if not batches:
-                return replica
+                return replica, now_s
             if len(batches) == 1:
                 stage_s = self._stage_at_s(batches[0])
                 if stage_s <= best_stage_s:
                     best, best_stage_s = replica, stage_s
-        return best
+        return None if best is None else (best, max(now_s, best_stage_s + STAGE_LEAD_S))
 
     def _remove(self, batch: Batch) -> None:
         batches = self._in_flight.get(batch.replica)

@@ -96,7 +96,7 @@ def test_buckets_are_cumulative_and_hold_what_is_at_most_their_bound(
 
 def test_a_batch_is_seen_in_all_its_parts(tmp_path: Path) -> None:
     model = metrics_of(tmp_path).model("m", "1")
-    batch = Batch(1, 0, [a_query(arrival_s=999.5), a_query(arrival_s=999.0)], sent_s=1000.0)
+    batch = Batch(1, 0, [a_query(arrival_s=999.5), a_query(arrival_s=999.0)], sent_s=1000.0, starts_s=1000.0)
     model.observe_batch(batch, queued_s=0.25, computed_s=0.5, now_s=1001.0)
     labels = {"model": "m", "version": "1"}
     assert sample(tmp_path, "skysail_batch_rows_sum", **labels) == 2
