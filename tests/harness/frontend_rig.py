@@ -26,6 +26,7 @@ __all__ = [
     "EXAMPLES",
     "PATIENT_SLO_MICROS",
     "FrontendRig",
+    "container_flags",
     "patient_application",
     "wait_until_predicting",
 ]
