@@ -7,13 +7,16 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
 from importlib.metadata import version as distribution_version
+from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from skysail_management.api.app import build_app
 from skysail_management.artifacts import ArtifactStore
+from skysail_management.backend import Backend
 from skysail_management.container_log import ContainerLogs
 from skysail_management.data_directory import DataDirectory
 from skysail_management.errors import RegistryUnavailableError
@@ -92,44 +95,68 @@ async def run(settings: Settings, directory: DataDirectory, listener: socket.soc
         stack.push_async_callback(registry.aclose)
         if not await _wait_for_redis(registry, settings, stop):
             return
+        parts = await _Parts.over(registry, directory, settings)
+        reconciler = None
+        if settings.backend == "local":
+            backend = await stack.enter_async_context(parts.local_backend(directory.sockets, settings))
+            reconciler = parts.reconciler(backend, settings)
+        limit_s = settings.drain_limit_s + _KILL_LIMIT_S
+        await _serve(parts.app(settings), listener, parts.copy, reconciler, stop, limit_s=limit_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What one process is made of."""
+
+    registry: Registry
+    artifacts: ArtifactStore
+    logs: ContainerLogs
+    service: Service
+    copy: RegistryCopy
+    metrics: Metrics
+
+    @classmethod
+    async def over(cls, registry: Registry, directory: DataDirectory, settings: Settings) -> "_Parts":
         artifacts = ArtifactStore(directory.artifacts, max_archive_bytes=settings.max_artifact_bytes)
         await asyncio.to_thread(artifacts.prepare)
         logs = ContainerLogs(directory.logs)
         service = Service(registry, artifacts, logs)
         await service.remove_forgotten_artifacts(_FORGOTTEN_AGE_S)
         copy = RegistryCopy(registry)
-        metrics = Metrics(copy, artifacts.total_bytes)
-        app = build_app(
-            service=service,
-            registry=registry,
-            copy=copy,
-            metrics=metrics,
+        return cls(registry, artifacts, logs, service, copy, Metrics(copy, artifacts.total_bytes))
+
+    def local_backend(self, sockets: Path, settings: Settings) -> LocalBackend:
+        return LocalBackend(
+            self.artifacts,
+            self.logs,
+            sockets,
+            drain_limit_s=settings.drain_limit_s,
+            tcp_host=settings.container_host,
+            lifeline_fd=settings.lifeline_fd,
+        )
+
+    def reconciler(self, backend: Backend, settings: Settings) -> Reconciler:
+        observe = self.metrics.reconcile_duration.observe
+        return Reconciler(
+            self.registry,
+            self.copy,
+            backend,
+            self.logs,
+            start_limit_s=settings.start_limit_s,
+            observe_duration_s=observe,
+        )
+
+    def app(self, settings: Settings) -> ASGIApp:
+        return build_app(
+            service=self.service,
+            registry=self.registry,
+            copy=self.copy,
+            metrics=self.metrics,
             version=distribution_version("skysail-management"),
             backend=settings.backend,
             token=settings.token,
             max_archive_bytes=settings.max_artifact_bytes,
         )
-        reconciler = None
-        if settings.backend == "local":
-            backend = await stack.enter_async_context(
-                LocalBackend(
-                    artifacts,
-                    logs,
-                    directory.sockets,
-                    drain_limit_s=settings.drain_limit_s,
-                    tcp_host=settings.container_host,
-                    lifeline_fd=settings.lifeline_fd,
-                )
-            )
-            reconciler = Reconciler(
-                registry,
-                copy,
-                backend,
-                logs,
-                start_limit_s=settings.start_limit_s,
-                observe_duration_s=metrics.reconcile_duration.observe,
-            )
-        await _serve(app, listener, copy, reconciler, stop, limit_s=settings.drain_limit_s + _KILL_LIMIT_S)
 
 
 def _registry(settings: Settings) -> Registry:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.redis_server import RedisServer
 from skysail_management.api.guard import MAX_BODY_BYTES
 from skysail_management.store import Registry
 
@@ -238,6 +239,15 @@ async def test_a_huge_artifact_is_a_413(client: httpx.AsyncClient) -> None:
         answer = await client.put(path, content=content)
         assert answer.status_code == 413
         assert error_of(answer)["code"] == "too_large"
+
+
+async def test_a_redis_that_lost_its_data_is_a_503_that_says_what_to_do(
+    client: httpx.AsyncClient, redis_server: RedisServer
+) -> None:
+    redis_server.wipe()
+    for answer in (await client.get("/api/v1/models"), await client.post("/api/v1/applications", json=APP)):
+        assert answer.status_code == 503
+        assert "restart management to begin a new registry" in error_of(answer)["message"]
 
 
 async def test_hostile_archives_are_a_400_and_leave_nothing(client: httpx.AsyncClient) -> None:

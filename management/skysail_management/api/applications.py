@@ -48,6 +48,11 @@ def applications_router(service: Service) -> APIRouter:
         await service.delete_application(name)
         return Response(status_code=204)
 
+    _add_link_routes(router, service)
+    return router
+
+
+def _add_link_routes(router: APIRouter, service: Service) -> None:
     @router.post("/{name}/links", status_code=201, summary="Link a model")
     async def link(name: str, body: LinkRequest) -> ApplicationView:
         application = await service.link_models(name, [NewLink(body.model, body.role, body.weight)])
@@ -57,8 +62,6 @@ def applications_router(service: Service) -> APIRouter:
     async def unlink(name: str, model: str) -> Response:
         await service.unlink_models(name, [model])
         return Response(status_code=204)
-
-    return router
 
 
 def _micros(latency_slo_ms: float) -> int:

@@ -15,6 +15,7 @@ from skysail_management.errors import (
     InvalidError,
     ManagementError,
     NotFoundError,
+    RegistryEmptyError,
     RegistryUnavailableError,
     StorageFullError,
     TooLargeError,
@@ -34,6 +35,9 @@ _STATUS: dict[type[ManagementError], int] = {
 }
 
 _REDIS_HINT = "Predictions go on from the last known state. Start Redis or check --redis-url; this recovers by itself."
+
+
+_EMPTY_HINT = "Nothing that runs is stopped. Bring the data back, or restart management to begin a new registry."
 
 
 class ErrorFacts(BaseModel):
@@ -86,7 +90,7 @@ async def _on_management_error(request: Request, error: Exception) -> Response:
     headers = {"connection": "close"} if status == 413 else None
     if isinstance(error, RegistryUnavailableError):
         logger.warning("%s %s: %s", request.method, request.url.path, message)
-        message = f"{message}. {_REDIS_HINT}"
+        message = f"{message}. {_EMPTY_HINT if isinstance(error, RegistryEmptyError) else _REDIS_HINT}"
     return error_response(request.url.path, status, error.code, message, error.field, headers)
 
 
