@@ -23,6 +23,8 @@ from skysail_frontend.workers import Workers, worker_command
 
 EXIT_USAGE, EXIT_PORT_IN_USE = 2, 3
 BACKLOG = 4096
+STOP_GRACE_S = 5.0
+"""What a worker may take to end beyond the time it gives its queries."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -68,9 +70,8 @@ def _run_worker(settings: Settings, number: int, listener: socket.socket, lifeli
 
 def _run_workers(settings: Settings, given: Sequence[str], listener: socket.socket, lifeline_fd: int | None) -> int:
     fd = listener.fileno()
-    fds = [fd] if lifeline_fd is None else [fd, lifeline_fd]
     commands = [worker_command(given, number, fd) for number in range(settings.workers)]
-    return Workers(commands, fds, lifeline_fd).run()
+    return Workers(commands, [fd], lifeline_fd, settings.shutdown_timeout_s + STOP_GRACE_S).run()
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 FIRST_RESTART_S, LAST_RESTART_S = 0.1, 10.0
 STABLE_S = 10.0
 """A worker that lived this long starts again at once when it dies; others wait twice as long each time."""
+GRACEFUL_CODES = (0, -signal.SIGTERM)
+"""A worker told to stop before it has set up its handler ends by the signal itself: it had taken in nothing."""
 
 
 @dataclass
@@ -28,15 +30,20 @@ class _Slot:
 
 
 class Workers:
-    """Supervises `n` processes made by `command(i)`; they inherit `fds`.
+    """Supervises one process per command; they inherit `fds`, and a lifeline that ends when this process does.
 
-    Sleeps until a child dies, a signal comes or the lifeline ends; no polling.
+    Sleeps until a child dies, a signal comes or the lifeline ends; no polling. Told to stop, it gives the workers
+    `stop_timeout_s` and kills those that still run.
     """
 
-    def __init__(self, commands: Sequence[list[str]], fds: Sequence[int], lifeline_fd: int | None) -> None:
-        self._commands = commands
-        self._fds = fds
+    def __init__(
+        self, commands: Sequence[list[str]], fds: Sequence[int], lifeline_fd: int | None, stop_timeout_s: float
+    ) -> None:
+        self._lifeline_in, self._lifeline_out = os.pipe()  # the workers inherit the first alone
+        self._commands = [[*command, "--lifeline-fd", str(self._lifeline_in)] for command in commands]
+        self._fds = [*fds, self._lifeline_in]
         self._lifeline_fd = lifeline_fd
+        self._stop_timeout_s = stop_timeout_s
         self._slots = [_Slot() for _ in commands]
         self._is_stopping = False
         self._wake_in, self._wake_out = os.pipe()
@@ -91,8 +98,19 @@ class Workers:
         running = [slot.process for slot in self._slots if slot.process is not None]
         for process in running:
             process.send_signal(signal.SIGTERM)
-        codes = [process.wait() for process in running]
-        return 0 if all(code == 0 for code in codes) else 1
+        deadline_s = time.monotonic() + self._stop_timeout_s
+        codes = [_exit_code(process, deadline_s - time.monotonic()) for process in running]
+        return 0 if all(code in GRACEFUL_CODES for code in codes) else 1
+
+
+def _exit_code(process: subprocess.Popen[bytes], timeout_s: float) -> int:
+    """Waits for the end of a process that was told to; kills it when that takes too long."""
+    try:
+        return process.wait(max(0.0, timeout_s))
+    except subprocess.TimeoutExpired:
+        logger.error("worker with pid %d does not end, killing it", process.pid)  # noqa: TRY400  # no stack helps here
+        process.kill()
+        return process.wait()
 
 
 def worker_command(arguments: Sequence[str], number: int, fd: int) -> list[str]:
