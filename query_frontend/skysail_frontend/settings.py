@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from skysail_container.wire import MAX_ROWS
 from skysail_frontend.errors import SettingsError
 
 __all__ = ["Settings"]
@@ -57,8 +58,10 @@ class Settings:
         for field in self.__slots__:
             value = getattr(self, field)
             positive = isinstance(value, int | float) and field not in ("port", "feedback_per_s", "lane")
-            if positive and value <= 0:
+            if positive and not 0 < value < float("inf"):
                 raise SettingsError(f"{field} is {value}; more than 0 was expected")
+        if self.max_batch_rows > MAX_ROWS:
+            raise SettingsError(f"max_batch_rows is {self.max_batch_rows}; at most {MAX_ROWS} was expected")
         if self.port > 65535:
             raise SettingsError(f"port is {self.port}; at most 65535 was expected")
         if not re.match(r"^(redis|rediss|unix)://", self.redis_url):
