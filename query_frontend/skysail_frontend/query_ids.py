@@ -7,7 +7,7 @@ __all__ = ["BLOCK_BITS", "QueryIds"]
 
 BLOCK_BITS = 32
 """A block is 2**32 ids: a day at 50,000 queries per second. 2**21 blocks fit below 2**53."""
-N_BLOCKS = 2 ** (53 - BLOCK_BITS)
+N_BLOCK_IDS, N_BLOCKS = 1 << BLOCK_BITS, 1 << (53 - BLOCK_BITS)
 
 
 class QueryIds:
@@ -23,10 +23,9 @@ class QueryIds:
     def begin_block(self, block: int) -> None:
         """Goes on in a newly leased block; what is left of the old one is never used."""
         self._first = (block % N_BLOCKS) << BLOCK_BITS
-        self._ids = itertools.count(self._first)
-        self.next_id = self._ids.__next__
+        self.next_id = itertools.count(self._first).__next__
 
     def is_half_used(self) -> bool:
-        """Time to lease the next block."""
-        used = int(repr(self._ids).removeprefix("count(").removesuffix(")")) - self._first
-        return bool(used > 2 ** (BLOCK_BITS - 1))
+        """Time to lease the next block. Looking uses up an id, for a counter can only be read by counting."""
+        n_used = self.next_id() - self._first
+        return n_used > N_BLOCK_IDS // 2
