@@ -1,8 +1,8 @@
 """Model outputs: wire rows to one JSON fragment per row, ready to be put into an answer.
 
-A row of numbers becomes a number or nested arrays; NaN and infinities become null, for JSON has no word for them;
-complex numbers become ``[re, im]``. Text that is itself JSON is passed on as JSON (a model that returns ``{"a":1}``
-answers an object), any other text as a string; bytes become base64.
+A row of numbers becomes a number or nested arrays, one without elements ``[]``; NaN and infinities become null, for
+JSON has no word for them; complex numbers become ``[re, im]``. Text that is itself JSON is passed on as JSON (a model
+that returns ``{"a":1}`` answers an object), any other text as a string; bytes become base64.
 """
 
 import base64
@@ -84,8 +84,10 @@ def _numbers(dtype: str, data: bytes | bytearray | memoryview) -> list[Any]:
 def _nested(flat: list[Any], shape: Sequence[int]) -> Any:
     if not shape:
         return flat[0]
+    if not flat:
+        return []  # whatever its shape: with one axis of zero the others can be as long as a container likes
     for side in reversed(shape[1:]):
-        flat = [flat[i : i + side] for i in range(0, len(flat), side)] if side else [[] for _ in range(shape[0])]
+        flat = [flat[i : i + side] for i in range(0, len(flat), side)]
     return flat
 
 
