@@ -26,7 +26,7 @@ class WideRow:
 
     def payload(self, body: bytes) -> bytes | None:
         """The row's packed bytes, little-endian; None when `body` is not a plain row of this dtype."""
-        if self._buffer_type is None or body[:1] != b"{" or body.count(b"[") != 1:
+        if self._buffer_type is None or body[:1] != b"{" or body.find(b"[", body.find(b"[") + 1) != -1:
             return None  # simdjson skips a byte order mark, and its buffers flatten nested arrays
         try:
             document: Any = self._parser.parse(body)
