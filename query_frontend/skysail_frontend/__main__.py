@@ -69,7 +69,7 @@ def _run_worker(settings: Settings, number: int, listener: socket.socket, lifeli
 
 
 def _run_workers(settings: Settings, given: Sequence[str], listener: socket.socket, lifeline_fd: int | None) -> int:
-    fd = listener.fileno()
+    fd = listener.detach()
     commands = [worker_command(given, number, fd) for number in range(settings.workers)]
     return Workers(commands, [fd], lifeline_fd, settings.shutdown_timeout_s + STOP_GRACE_S).run()
 

@@ -32,6 +32,8 @@ class _Slot:
 class Workers:
     """Supervises one process per command; they inherit `fds`, and a lifeline that ends when this process does.
 
+    `fds` belong to this object: they are closed when it stops, so that a port is let go as soon as the workers do.
+
     Sleeps until a child dies, a signal comes or the lifeline ends; no polling. Told to stop, it gives the workers
     `stop_timeout_s` and kills those that still run.
     """
@@ -95,6 +97,8 @@ class Workers:
         return max(0.0, min(due)) if due else None
 
     def _stop(self) -> int:
+        for fd in self._fds:
+            os.close(fd)
         running = [slot.process for slot in self._slots if slot.process is not None]
         for process in running:
             process.send_signal(signal.SIGTERM)

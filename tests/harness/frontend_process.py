@@ -112,7 +112,7 @@ def started_frontend(
     folder.mkdir(parents=True, exist_ok=True)
     log_path = folder / "log"
     command = [sys.executable, "-m", "skysail_frontend", "--port=0", f"--redis-url={redis_url}"]
-    with log_path.open("ab") as log:
+    with log_path.open("wb") as log:
         process = subprocess.Popen(
             [*command, f"--run-dir={folder}/run", *flags],
             stdout=log,
