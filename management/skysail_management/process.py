@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version as distribution_version
 from pathlib import Path
@@ -200,10 +200,9 @@ async def _wait_for_redis(registry: Registry, settings: Settings, stop: asyncio.
             if not is_told:
                 logger.warning("waiting up to %g s for Redis: %s", settings.redis_wait_s, error)
                 is_told = True
-            try:
-                await asyncio.wait_for(stop.wait(), _RETRY_REDIS_S)
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_RETRY_REDIS_S):
+                    await stop.wait()
         else:
             logger.info("registry %s at revision %d", snapshot.registry_id, snapshot.revision)
             return True

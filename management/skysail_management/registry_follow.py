@@ -17,6 +17,7 @@ from typing import Protocol
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
+from skysail_management.completion import heeding_cancellation
 from skysail_management.errors import RegistryUnavailableError
 from skysail_management.records import Change, Lost, Snapshot
 from skysail_management.registry_json import decode_change
@@ -110,8 +111,9 @@ async def _subscribe(messages: PubSub, channel: str) -> None:
 
     :raises RegistryUnavailableError: no confirmation came.
     """
-    await messages.subscribe(channel)
-    confirmation = await messages.get_message(timeout=HEARTBEAT_S)
+    with heeding_cancellation():
+        await messages.subscribe(channel)
+        confirmation = await messages.get_message(timeout=HEARTBEAT_S)
     if confirmation is None or confirmation["type"] != "subscribe":
         raise RegistryUnavailableError("no answer to a subscription")
 
@@ -126,7 +128,8 @@ def _refuse_empty(snapshot: Snapshot | None, known_id: str | None) -> Lost | Non
 
 async def _changes(registry: FollowedRegistry, messages: PubSub, known: Known) -> AsyncGenerator[Change, None]:
     while True:
-        message = await messages.get_message(timeout=HEARTBEAT_S)
+        with heeding_cancellation():
+            message = await messages.get_message(timeout=HEARTBEAT_S)
         if message is None:
             await _check_position(registry, known)
         elif message["type"] == "message":

@@ -18,6 +18,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError, WatchError
 
 from skysail_management import keys
+from skysail_management.completion import heeding_cancellation
 from skysail_management.errors import ManagementError, RegistryEmptyError, RegistryUnavailableError
 from skysail_management.prediction_log import OutcomeKind, OutcomeSummary, PredictionLog
 from skysail_management.records import Change, Entry, EntryKind, Lost, PredictionRecord, Snapshot
@@ -231,9 +232,10 @@ def _position(registry_id: bytes | str | None, revision: bytes | str | None) -> 
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Foreign errors of the connection as ours."""
+    """Foreign errors of the connection as ours, and no cancellation lost."""
     try:
-        yield
+        with heeding_cancellation():
+            yield
     except ResponseError as error:  # out of memory, a read-only replica, a disk that is full
         raise RegistryUnavailableError(f"Redis refuses to serve: {error}") from error
     except (RedisError, OSError) as error:
