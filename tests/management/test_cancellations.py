@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
-from harness.redis_server import RedisServer
 
+from harness.redis_server import RedisServer
 from skysail_management.completion import complete, heeding_cancellation
 from skysail_management.reconciler import RegistryCopy
 from skysail_management.registry_follow import HEARTBEAT_S
