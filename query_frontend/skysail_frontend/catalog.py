@@ -54,7 +54,7 @@ class Catalog:
         application = self.applications.get(app)
         if application is None:
             self._metrics.unknown_application_errors.add(1.0)
-            _refuse(sink, unknown_application(app))
+            _refuse(sink, self.unknown_application(app))
             return ()
         try:
             return application.ask(body, sink, now_s)
@@ -65,6 +65,12 @@ class Catalog:
             logger.exception("a request for %s failed in the frontend", app)
             sink.refused(500, INTERNAL_ERROR)
         return ()
+
+    def unknown_application(self, app: str) -> RequestRefusedError:
+        """404 for a name no application has; 503 as long as it is not known which there are."""
+        if self.snapshot is None:
+            return RequestRefusedError.processing("the registry has not been read yet, try again", status=503)
+        return RequestRefusedError.processing(f"no application named {app!r} is registered", status=404)
 
     async def adopt(self, snapshot: Snapshot) -> None:
         """Serves what `snapshot` says, from now on."""
@@ -134,8 +140,3 @@ class Catalog:
 
 def _refuse(sink: RequestSink, error: RequestRefusedError) -> None:
     sink.refused(error.status, error_body(error.error, error.cause))
-
-
-def unknown_application(app: str) -> RequestRefusedError:
-    """404 for a name no application has."""
-    return RequestRefusedError.processing(f"no application named {app!r} is registered", status=404)

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from skysail_frontend.application import Application, error_body
-from skysail_frontend.catalog import Catalog, unknown_application
+from skysail_frontend.catalog import Catalog
 from skysail_frontend.errors import RequestRefusedError
 from skysail_frontend.exposition import clipper_json, prometheus_text
 from skysail_frontend.feedback import FeedbackBook, parse_feedback
@@ -101,7 +101,7 @@ def _add_update(app: FastAPI, catalog: Catalog, feedback: FeedbackBook) -> None:
     async def update(name: str, request: Request) -> Response:
         application = catalog.applications.get(name)
         if application is None:
-            raise unknown_application(name)
+            raise catalog.unknown_application(name)
         body = await request.body()
         given = parse_feedback(body)
         if isinstance(given.query_id, int):

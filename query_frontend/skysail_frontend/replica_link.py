@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from skysail_container.wire import Refused, Result, Welcome
 from skysail_frontend.replica_connection import ReplicaConnection
+from skysail_frontend.task_ending import end_tasks
 
 __all__ = ["LinkEvents", "ReplicaLink"]
 
@@ -65,8 +66,7 @@ class ReplicaLink:
     async def close(self) -> None:
         """Closes the connection and waits until the link's task has ended."""
         self._is_closed = True
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await end_tasks([self._task])
         if self._connection is not None:
             self._connection.close("the replica is no longer listed")
 

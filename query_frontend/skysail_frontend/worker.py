@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import math
 import os
 import signal
 import socket
@@ -28,6 +29,7 @@ from skysail_frontend.query_ids import QueryIds
 from skysail_frontend.registry_watch import RegistryWatch
 from skysail_frontend.scheduler import SchedulerLimits
 from skysail_frontend.settings import Settings
+from skysail_frontend.task_ending import end_tasks
 from skysail_management.records import Version
 from skysail_management.store import Registry
 
@@ -36,6 +38,8 @@ __all__ = ["Worker"]
 logger = logging.getLogger(__name__)
 
 HOUSEKEEPING_INTERVAL_S = 1.0
+FIRST_LOOK_TIMEOUT_S = 5.0
+"""Longer than Redis may take for an answer; after that the worker serves what it has: nothing, with 503."""
 GC_THRESHOLD = 20_000
 """Queries and batches leave no cycles behind, so the collector need not look after every 700 of them."""
 
@@ -49,7 +53,7 @@ class Worker:
         self._registry = Registry.from_url(settings.redis_url)
         self._metrics = FrontendMetrics(CellsFile(cells_path(settings.run_dir, number)))
         self._query_ids = QueryIds(0)
-        per_flush = int(settings.feedback_per_s * FLUSH_INTERVAL_S)
+        per_flush = math.ceil(settings.feedback_per_s * FLUSH_INTERVAL_S)
         self._recorder = PredictionRecorder(self._registry, per_flush, self._metrics.unrecorded)
         self._limits = SchedulerLimits(
             settings.max_queue_rows, settings.max_queue_bytes, settings.max_batch_rows, settings.max_batch_bytes
@@ -90,7 +94,7 @@ class Worker:
             server_header=False,
             headers=[("server", "skysail")],
             backlog=4096,
-            timeout_graceful_shutdown=int(self._settings.shutdown_timeout_s),
+            timeout_graceful_shutdown=math.ceil(self._settings.shutdown_timeout_s),
         )
 
     def _dispatcher(self, record: Version) -> Dispatcher:
@@ -118,14 +122,20 @@ class Worker:
         for task in tasks:
             task.add_done_callback(self._task_ended)
         try:
+            await self._first_look()
             yield
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end_tasks(tasks)
             await self._recorder.flush()
             await self._catalog.close()
             await self._registry.aclose()
+
+    async def _first_look(self) -> None:
+        """Takes in no connection before the registry has been read, if it can be: a worker that is brought back must
+        not answer that it knows no application."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_LOOK_TIMEOUT_S):
+                await self._watch.has_tried.wait()
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         """A task that fails takes the worker down: a fresh one is better than one that no longer follows changes."""
