@@ -41,10 +41,15 @@ def outcome(output: Any, label: Any) -> tuple[float, OutcomeKind]:
     """How good an output was: 1.0 or 0.0 for classes, the absolute error for a floating-point output.
 
     The output's type decides: a model that answers 3 or "cat" names a class, one that answers 3.0 measures.
+
+    :raises RequestRefusedError: status 400, the label is a number beyond all floats
     """
     is_measure = isinstance(output, float) and isinstance(label, int | float) and not isinstance(label, bool)
     if is_measure:
-        return abs(output - label), "absolute_error"
+        try:
+            return abs(output - label), "absolute_error"
+        except OverflowError as error:
+            raise RequestRefusedError.json("`label` is larger than a float64 can be") from error
     return float(output == label and isinstance(output, bool) == isinstance(label, bool)), "accuracy"
 
 
