@@ -24,7 +24,7 @@ from skysail_management.local_backend import LocalBackend
 from skysail_management.metrics import Metrics
 from skysail_management.reconciler import Reconciler, RegistryCopy
 from skysail_management.service import Service
-from skysail_management.settings import Settings, SettingsError
+from skysail_management.settings import Settings, SettingsError, without_password
 from skysail_management.store import Registry
 
 __all__ = ["PortInUseError", "RedisMissingError", "bind", "run"]
@@ -163,7 +163,7 @@ def _registry(settings: Settings) -> Registry:
     try:
         return Registry.from_url(settings.redis_url)
     except ValueError as error:
-        raise SettingsError(f"--redis-url {settings.redis_url}: {error}") from error
+        raise SettingsError(f"--redis-url {without_password(settings.redis_url)}: {error}") from error
 
 
 def _stop_event(lifeline_fd: int | None) -> asyncio.Event:
@@ -195,7 +195,7 @@ async def _wait_for_redis(registry: Registry, settings: Settings, stop: asyncio.
         except RegistryUnavailableError as error:
             if loop.time() >= deadline_s:
                 raise RedisMissingError(
-                    f"Redis at {settings.redis_url} did not answer within {settings.redis_wait_s:g} s: {error}"
+                    f"Redis at {without_password(settings.redis_url)} did not answer within {settings.redis_wait_s:g} s: {error}"
                 ) from error
             if not is_told:
                 logger.warning("waiting up to %g s for Redis: %s", settings.redis_wait_s, error)

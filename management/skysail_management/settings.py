@@ -2,13 +2,14 @@
 
 import argparse
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from skysail_management.api.guard import is_loopback
 
-__all__ = ["BACKENDS", "Settings", "SettingsError", "read_settings"]
+__all__ = ["BACKENDS", "Settings", "SettingsError", "read_settings", "without_password"]
 
 BACKENDS = ("local", "none")
 
@@ -153,3 +154,8 @@ def _is_open(descriptor: int) -> bool:
     except (OSError, OverflowError):
         return False
     return True
+
+
+def without_password(url: str) -> str:
+    """`url` as it may be shown and logged: what stands before its host is left out."""
+    return re.sub(r"//[^/@]*@", "//***@", url)

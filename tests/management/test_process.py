@@ -193,6 +193,13 @@ def test_a_redis_that_never_comes_ends_the_start_with_one_clear_line(tmp_path: P
     assert "Traceback" not in ended.stderr
 
 
+def test_the_password_of_redis_is_never_shown(tmp_path: Path) -> None:
+    url = "redis://me:secret@127.0.0.1:1/0"
+    ended = run_to_its_end("--port", "0", "--redis-url", url, "--data-dir", str(tmp_path), "--redis-wait-s", "0.1")
+    assert "redis://***@127.0.0.1:1/0" in ended.stderr
+    assert "secret" not in ended.stderr
+
+
 def test_a_port_in_use_is_one_clear_line_and_exit_code_3(management: ManagementServer, tmp_path: Path) -> None:
     port = management.url.rpartition(":")[2]
     ended = run_to_its_end("--port", port, "--data-dir", str(tmp_path))

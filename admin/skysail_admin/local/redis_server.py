@@ -42,7 +42,7 @@ def redis_command(program: Path, paths: StackPaths) -> list[str]:
         "unixsocketperm": "700",
         "dir": str(paths.redis_dir),
         "appendonly": "yes",
-        "appendfsync": "everysec",
+        "appendfsync": "always",
         "save": "",
         "daemonize": "no",
         "logfile": "",
