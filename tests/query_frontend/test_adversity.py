@@ -19,7 +19,7 @@ from skysail_management.records import InputType, Link
 
 @pytest.fixture(scope="module")
 def frontend(rig: FrontendRig) -> FrontendProcess:
-    return rig.serving()
+    return rig.serving("--lane=on")
 
 
 @pytest.fixture

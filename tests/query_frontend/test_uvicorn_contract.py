@@ -63,8 +63,8 @@ CYCLE_ATTRIBUTES = {
 
 def moved(what: str) -> NoReturn:
     pytest.fail(
-        f"uvicorn {uvicorn.__version__}: {what}. skysail_frontend.guarded_protocol and .hot_lane rest on it; look at "
-        "them before the range in query_frontend/pyproject.toml is widened."
+        f"uvicorn {uvicorn.__version__}: {what}. skysail_frontend.guarded_input, .guarded_protocol and .hot_lane rest "
+        "on it; look at them before the range in query_frontend/pyproject.toml is widened."
     )
 
 
@@ -271,11 +271,11 @@ def test_the_parser_says_what_the_lane_asks_it() -> None:
         if not callable(getattr(httptools.HttpRequestParser, name, None)):
             moved(f"httptools.HttpRequestParser has no {name}")
     if "set_dangerous_leniencies(lenient_data_after_close=True)" not in inspect.getsource(httptools_impl):
-        moved("uvicorn sets up its parser in another way; GuardedProtocol sets up its second one likewise")
+        moved("uvicorn sets up its parser in another way; GuardedInput sets up its second one likewise")
 
 
 def test_an_upgrade_stops_the_parser_behind_the_head_and_leaves_out_the_body() -> None:
-    """GuardedProtocol parses such a head again without the upgrade."""
+    """GuardedInput parses such a head again without the upgrade."""
 
     class Callbacks:
         body = b""
