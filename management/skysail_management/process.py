@@ -194,8 +194,9 @@ async def _wait_for_redis(registry: Registry, settings: Settings, stop: asyncio.
             snapshot = await registry.initialize()
         except RegistryUnavailableError as error:
             if loop.time() >= deadline_s:
+                url = without_password(settings.redis_url)
                 raise RedisMissingError(
-                    f"Redis at {without_password(settings.redis_url)} did not answer within {settings.redis_wait_s:g} s: {error}"
+                    f"Redis at {url} did not answer within {settings.redis_wait_s:g} s: {error}"
                 ) from error
             if not is_told:
                 logger.warning("waiting up to %g s for Redis: %s", settings.redis_wait_s, error)
