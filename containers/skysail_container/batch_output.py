@@ -16,7 +16,6 @@ __all__ = ["BatchOutput", "RowFailure", "check_outputs", "failed_batch", "to_bat
 
 Outputs = npt.NDArray[Any] | list[Any]
 
-_EXACT_IN_DOUBLE = 2**53
 _INTEGERS = (int, np.integer)
 _NUMERIC_KINDS = "biufc"
 
@@ -125,16 +124,13 @@ def _numbers(outputs: list[Any]) -> Rows | None:
         array = np.asarray(outputs)
     except OverflowError:
         return None
-    if array.dtype.kind == "f" and _loses_digits(outputs):
-        return None
+    if array.dtype.kind == "f" and _has_integers(outputs):
+        return None  # 3 must not become 3.0 because of its batch-mates, nor lose digits
     return _array_rows(array)
 
 
-def _loses_digits(outputs: list[Any]) -> bool:
-    """Whether integers among floats are too large to become floats."""
-    if not any(issubclass(one, _INTEGERS) for one in set(map(type, outputs))):
-        return False
-    return any(isinstance(output, _INTEGERS) and abs(int(output)) > _EXACT_IN_DOUBLE for output in outputs)
+def _has_integers(outputs: list[Any]) -> bool:
+    return any(issubclass(one, _INTEGERS) for one in set(map(type, outputs)))
 
 
 def _texts(outputs: list[Any]) -> Rows:

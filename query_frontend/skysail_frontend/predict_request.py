@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from skysail_frontend.errors import RequestRefusedError
+from skysail_frontend.foreign_value import foreign_value
 from skysail_frontend.input_type import InputError, InputType, Numbers
 from skysail_frontend.wide_row import MIN_BODY_BYTES, WideRow
 
@@ -86,7 +87,7 @@ class PredictRequestParser:
                 pass  # the first error is the one to tell
             else:
                 return _Single(request.input, request.version)
-        raise RequestRefusedError.json(_cause(error)) from error
+        raise RequestRefusedError.json(foreign_value(body) or _cause(error)) from error
 
     def _payload(self, value: Any, field: str) -> Any:
         try:
