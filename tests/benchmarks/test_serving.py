@@ -32,6 +32,18 @@ def test_a_quick_run_of_the_baselines_writes_every_round_and_the_machine(tmp_pat
     assert results["machine"]["libraries"]["uvicorn"]
 
 
+def test_a_quick_run_with_skysail_judges_it_against_the_echo(tmp_path: Path) -> None:
+    contestants = ["--contestants", "echo", "skysail"]
+    done = bench(*contestants, "--cases", "1x10", "--load", "python", "--results", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    results = results_in(tmp_path)
+    (skysail,) = [one for one in results["rounds"] if one["contestant"] == "skysail"]
+    assert skysail["seen"]["requests"] > skysail["seen"]["errors"] == 0
+    assert set(skysail["server_cpu_s"]) == {"frontend", "container", "redis"}
+    assert [demand["case"] for demand in results["demands"]] == ["1x10"]
+    assert ("met" in done.stdout) or ("missed" in done.stdout)
+
+
 def test_an_unknown_case_is_refused_before_anything_starts(tmp_path: Path) -> None:
     done = bench("--cases", "65x10", "--results", str(tmp_path))
     assert done.returncode == 2
