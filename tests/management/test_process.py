@@ -71,7 +71,7 @@ def test_containers_outlive_a_killed_management_and_are_adopted(management: Mana
     management.start()
     after = management.wait_for_state("ready")
     assert after["replicas"] == before["replicas"]
-    wait_until(lambda: "adopted process" in management.log(), what="adoption")
+    wait_until(lambda: management.log().count("adopted process") == 2, what="adoption of both")
     victim = after["replicas"][0]["pid"]
     os.kill(victim, signal.SIGKILL)
 
