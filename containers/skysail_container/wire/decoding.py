@@ -5,6 +5,7 @@ from typing import TypeVar, get_args
 
 from skysail_container.errors import MalformedFrameError, UnsupportedVersionError
 from skysail_container.wire.body_reader import BodyReader
+from skysail_container.wire.dense_messages import read_dense_predict, read_dense_result
 from skysail_container.wire.limits import MAX_ROWS, MAX_STATISTICS, PROTOCOL_VERSION
 from skysail_container.wire.messages import (
     Cancel,
@@ -42,7 +43,7 @@ def decode_from_client(body: bytes) -> ClientMessage:
     :raises MalformedFrameError: the body is not a client's message; UnsupportedVersionError for a Hello of another
         protocol version, whose further fields are not looked at.
     """
-    return _decode(body, _FROM_CLIENT)
+    return read_dense_predict(body) or _decode(body, _FROM_CLIENT)
 
 
 def decode_from_container(body: bytes) -> ContainerMessage:
@@ -50,7 +51,7 @@ def decode_from_container(body: bytes) -> ContainerMessage:
 
     :raises MalformedFrameError: the body is not a container's message.
     """
-    return _decode(body, _FROM_CONTAINER)
+    return read_dense_result(body) or _decode(body, _FROM_CONTAINER)
 
 
 def _decode(body: bytes, readers: Mapping[int, tuple[int, Callable[[BodyReader], _M]]]) -> _M:
