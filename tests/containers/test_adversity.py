@@ -245,7 +245,10 @@ time.sleep(60)
 
 
 def test_a_client_that_is_killed_in_the_middle_of_a_frame_is_forgotten(address: str) -> None:
-    n_connections = statistics(address)["connections"]
+    def is_alone() -> bool:
+        return statistics(address)["connections"] == 1  # the one that asks
+
+    wait_until(is_alone, "the connections of earlier tests to be forgotten")
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
     with subprocess.Popen(
         [sys.executable, "-c", KILLED_CLIENT, address], stdout=subprocess.PIPE, env=environment
@@ -253,7 +256,7 @@ def test_a_client_that_is_killed_in_the_middle_of_a_frame_is_forgotten(address: 
         assert client.stdout is not None
         assert client.stdout.readline() == b"sent\n"
         client.send_signal(signal.SIGKILL)
-    wait_until(lambda: statistics(address)["connections"] == n_connections, "the connection to be forgotten")
+    wait_until(is_alone, "the connection to be forgotten")
 
 
 def test_strangers_without_a_hello_and_frames_without_an_end_are_closed_in_time(tmp_path: Path) -> None:
