@@ -2,7 +2,7 @@
 
 A cell is a float64 in a file: adding to it costs 75 ns, needs no lock (one process writes a file, others read) and
 survives a kill -9 of the worker, whose successor goes on counting where it stopped. prometheus-client's own
-multi-process mode costs about a microsecond per increment and has no way to add to a histogram without a lock.
+multi-process mode costs 0.8 µs an increment and 1.8 µs a histogram's value, lock included.
 
 Layout: magic (8 bytes), bytes used (u64), then entries: n_key_bytes (u32), n_cells (u32), key (JSON of name and labels,
 padded to a multiple of 8 with spaces), cells (n_cells little-endian float64). The key of a freed entry has an empty

@@ -41,18 +41,12 @@ def json_fragments(outputs: Rows) -> list[bytes | None]:
 
 
 def _dense(outputs: Dense) -> list[bytes | None]:
-    """The whole batch is encoded at once and cut at its commas: 65 ns a row where an encoder call each takes 200."""
     numbers = _numbers(outputs.dtype, outputs.data)
     shape = outputs.shape
     if not shape or shape[0] == 0:
         return []
-    is_complex = bool(numbers) and type(numbers[0]) is list
-    if len(shape) == 1 and not is_complex:
-        return list(_encode(numbers)[1:-1].split(b","))
-    if len(shape) == 2 and shape[1] > 0 and not is_complex:
-        width = shape[1]
-        flat = _encode(numbers)[1:-1].split(b",")
-        return [b"[" + b",".join(flat[i : i + width]) + b"]" for i in range(0, len(flat), width)]
+    if len(shape) == 1:
+        return [_encode(number) for number in numbers]
     row_shape = shape[1:]
     n_row = 1
     for side in row_shape:
