@@ -8,6 +8,7 @@ from functools import partial
 from typing import Protocol
 
 from skysail_container.errors import FrameTooLargeError, UnsupportedVersionError, WireError
+from skysail_container.inlet import Inlet
 from skysail_container.outbox import Outbox
 from skysail_container.settings import Settings
 from skysail_container.wire import (
@@ -15,12 +16,13 @@ from skysail_container.wire import (
     ContainerMessage,
     FrameDecoder,
     Hello,
+    Predict,
     ProtocolError,
     decode_from_client,
     encode,
 )
 
-__all__ = ["LINGER_S", "READ_BYTES", "Connection", "Service"]
+__all__ = ["LINGER_S", "Connection", "Service"]
 
 LINGER_S = 1.0
 """A connection reads on for so long after its last frame: closing with bytes unread destroys that frame on its way
@@ -29,14 +31,11 @@ LINGER_S = 1.0
 FLUSH_S = 5.0
 """A peer has so long to read what was sent to it before its connection was ended."""
 
-READ_BYTES = 256 * 1024
-"""Most bytes read at once; a 64 MiB frame takes 256 reads."""
-
 _log = logging.getLogger(__name__)
 
 
 class Service(Protocol):
-    """What connections bring their messages to, on the event loop's thread."""
+    """What connections bring their messages to, on the event loop's thread; a Predict also on the model's."""
 
     def handle(self, connection: "Connection", message: ClientMessage) -> None:
         """Acts on a message; the first of a connection is its Hello, and no later one is."""
@@ -52,7 +51,8 @@ class Service(Protocol):
 
 
 class Connection:
-    """Lives on the event loop's thread; only `send` may be called from any thread.
+    """Lives on the event loop's thread. `send` may be called from any thread; while it is lent (see `Inlet`), the
+    model's thread reads it and gives it back at the first thing that is not a batch.
 
     Invariants: messages reach the service in the order they came, a Hello first; a peer that breaks the protocol
     gets one Error frame, nothing it sent later is acted on, and only its own connection is closed; an end of file
@@ -67,10 +67,15 @@ class Connection:
         loop: asyncio.AbstractEventLoop,
         clock: Callable[[], float],
         read_buffer: bytearray,
+        inlet: Inlet,
     ) -> None:
         self._sock = sock
         # Lent by the service to all its connections: a buffer of this size for every read costs 12 us (malloc maps it).
         self._read_buffer = read_buffer
+        self._inlet = inlet
+        self._is_lent = False
+        self._undispatched: list[bytes] = []
+        self._flaw: WireError | None = None
         self._service = service
         self._settings = settings
         self._loop = loop
@@ -102,14 +107,17 @@ class Connection:
     def check_patience(self, now_s: float) -> None:
         """Ends the connection when its hello, or the rest of a frame, is overdue at `now_s`."""
         limit_s = self._settings.frame_timeout_s if self._has_greeted else self._settings.hello_timeout_s
-        if self._waiting_since_s is not None and now_s - self._waiting_since_s > limit_s:
-            awaited = "the rest of a frame" if self._has_greeted else "HELLO"
-            self._fail("timeout", f"{awaited} did not come within {limit_s:g} seconds")
+        if self._has_waited_since(now_s - limit_s):
+            self.take_back()
+            if self._has_waited_since(now_s - limit_s):  # still, now that no other thread reads
+                awaited = "the rest of a frame" if self._has_greeted else "HELLO"
+                self._fail("timeout", f"{awaited} did not come within {limit_s:g} seconds")
 
     def end(self) -> None:
         """Closes the connection once everything sent has left; what the peer sends from now on is not acted on."""
         if self._is_closed or self._is_ending:
             return
+        self.take_back()
         self._is_ending = True
         self._waiting_since_s = None
         if self._outbox.n_backlog_bytes:
@@ -121,12 +129,70 @@ class Connection:
         """Closes the connection at once."""
         if self._is_closed:
             return
+        self.take_back()
         self._is_closed = True
         self._outbox.close()
         self._loop.remove_reader(self._sock)
         self._loop.remove_writer(self._sock)
         self._sock.close()
         self._service.closed(self)
+
+    # --- on loan to the model's thread --------------------------------------------------------------------------------
+
+    def lend(self) -> None:
+        """Lets the model's thread read it from now on, if it is one that can be expected to send batches."""
+        if self._has_greeted and not (self._is_lent or self._is_ending or self._is_closed):
+            self._is_lent = True
+            self._loop.remove_reader(self._sock)
+            self._inlet.lend(self._sock.fileno(), self)
+
+    def take_back(self) -> None:
+        """Reads it on the event loop's thread from now on."""
+        if self._is_lent and self._inlet.take_back(self._sock.fileno()):
+            self._read_on_loop()
+
+    def read_batches(self, buffer: bytearray) -> bool:
+        """Reads once and brings the service the batches that came, on the model's thread; see `Lendable`."""
+        try:
+            n_bytes = self._sock.recv_into(buffer)
+        except (BlockingIOError, InterruptedError):
+            return True
+        except OSError:
+            return False  # what is wrong, or the end of file after it, is found again on the loop
+        if not n_bytes:
+            return False
+        try:
+            bodies = self._decoder.feed(memoryview(buffer)[:n_bytes])
+        except WireError as error:
+            self._flaw = error
+            return False
+        for index, body in enumerate(bodies):
+            message = _batch_in(body)
+            if message is None:
+                self._undispatched = bodies[index:]
+                return False
+            self._service.handle(self, message)
+        self._note_partial_frame()
+        return True
+
+    def give_back(self) -> None:
+        """The event loop goes on where `read_batches` stopped."""
+        self._on_loop(self._read_on_loop)
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    def _read_on_loop(self) -> None:
+        self._is_lent = False
+        if self._is_closed:
+            return
+        bodies, self._undispatched = self._undispatched, []
+        if not self._is_ending and self._flaw is not None:
+            self._break_off(self._flaw)
+        elif not self._is_ending:
+            self._dispatch_all(bodies)
+        if not self._is_closed:
+            self._loop.add_reader(self._sock, self._on_readable)
+            self._inlet.offer()
 
     def _on_readable(self) -> None:
         try:
@@ -143,15 +209,27 @@ class Connection:
 
     def _take_in(self, data: memoryview) -> None:
         try:
-            for body in self._decoder.feed(data):
+            bodies = self._decoder.feed(data)
+        except WireError as error:
+            self._break_off(error)
+        else:
+            self._dispatch_all(bodies)
+
+    def _dispatch_all(self, bodies: list[bytes]) -> None:
+        try:
+            for body in bodies:
                 self._dispatch(decode_from_client(body))
                 if self._is_ending or self._is_closed:
                     return
         except WireError as error:
-            self._fail(_error_code(error), str(error))
+            self._break_off(error)
             return
         if self._has_greeted:
             self._note_partial_frame()
+
+    def _has_waited_since(self, since_s: float) -> bool:
+        waiting_since_s = self._waiting_since_s
+        return waiting_since_s is not None and waiting_since_s < since_s
 
     def _note_partial_frame(self) -> None:
         if not self._decoder.n_buffered_bytes:
@@ -168,7 +246,11 @@ class Connection:
             if isinstance(message, Hello):
                 self._has_greeted = True
                 self.peer = message.client
+                self._inlet.offer()
             self._service.handle(self, message)
+
+    def _break_off(self, error: WireError) -> None:
+        self._fail(_error_code(error), str(error))
 
     def _fail(self, code: str, text: str) -> None:
         _log.warning("%s broke the protocol: %s: %s", self.peer, code, text)
@@ -200,6 +282,15 @@ class Connection:
 
     def _on_loop(self, callback: Callable[[], None]) -> None:
         self._loop.call_soon_threadsafe(callback)
+
+
+def _batch_in(body: bytes) -> Predict | None:
+    """The message when it is a valid PREDICT."""
+    try:
+        message = decode_from_client(body)
+    except WireError:
+        return None
+    return message if isinstance(message, Predict) else None
 
 
 def _error_code(error: WireError) -> str:

@@ -6,8 +6,9 @@ import logging
 import socket
 from collections.abc import Callable
 
-from skysail_container.connection import READ_BYTES, Connection
+from skysail_container.connection import Connection
 from skysail_container.errors import ListenError, UnusableRowsError
+from skysail_container.inlet import READ_BYTES
 from skysail_container.input_types import InputType, check_rows
 from skysail_container.rows_memory import memory_bytes
 from skysail_container.service_statistics import ServiceStatistics
@@ -40,7 +41,8 @@ _log = logging.getLogger(__name__)
 
 
 class Server:
-    """The container's side of the protocol. Everything runs on the event loop's thread, and nothing blocks it.
+    """The container's side of the protocol. It runs on the event loop's thread, and nothing blocks that; batches of
+    connections that were lent (see `Inlet`) are taken in on the model's.
 
     Invariants: every Predict is answered once, by Result or Refused, unless its connection goes first; once draining
     it takes in no batch any more, and Drained is sent when everything taken in has been answered.
@@ -65,6 +67,9 @@ class Server:
         self._all_closed = asyncio.Event()
         self._is_draining = False
         self._read_buffer = bytearray(READ_BYTES)
+        self._inlet = worker.inlet
+        self._inlet.when_quick(self._on_quick)
+        self._loop.add_reader(self._inlet.long_batch.fileno(), self._take_connections_back)
 
     def listen(self, listener: socket.socket) -> None:
         """Begins to take in clients on a bound socket, which belongs to the server from now on.
@@ -184,9 +189,21 @@ class Server:
             sock.close()
             return
         _prepare(sock)
-        connection = Connection(sock, self, self._settings, self._loop, self._clock, self._read_buffer)
+        connection = Connection(sock, self, self._settings, self._loop, self._clock, self._read_buffer, self._inlet)
         self._connections.add(connection)
         connection.open()
+
+    def _on_quick(self) -> None:
+        self._loop.call_soon_threadsafe(self._lend_connections)
+
+    def _lend_connections(self) -> None:
+        for connection in self._connections:
+            connection.lend()
+
+    def _take_connections_back(self) -> None:
+        if self._inlet.long_batch.has_gone_off():
+            for connection in self._connections:
+                connection.take_back()
 
     def _pause_accepting(self, error: OSError) -> None:
         _log.error("cannot accept a connection, trying again in %g s: %s", _ACCEPT_PAUSE_S, error.strerror)

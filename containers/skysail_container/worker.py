@@ -2,14 +2,14 @@
 
 import logging
 from collections.abc import Callable
-from queue import SimpleQueue
-from threading import Lock, Thread
+from threading import Lock, Thread, get_ident
 
 from skysail_container.batch_execution import run_batch
 from skysail_container.batch_output import BatchOutput, failed_batch
 from skysail_container.error_log import ErrorLog
 from skysail_container.errors import FrameTooLargeError, ModelLoadError
 from skysail_container.exception_text import exception_text
+from skysail_container.inlet import Inlet
 from skysail_container.model import Model
 from skysail_container.service_statistics import ServiceStatistics
 from skysail_container.wire import RefusalCode, Refused, Result
@@ -24,8 +24,8 @@ class Worker:
     """Loads a model and runs queued batches by earliest deadline, on a thread of its own.
 
     The model is loaded and warmed on the same thread, because frameworks keep thread pools and sessions per thread.
-    Replies are sent from it as well: a reply never waits for another thread to get the interpreter lock back from the
-    next batch.
+    Replies are sent from it as well, and through `inlet` it reads the batches of a quick model itself: nothing waits
+    for another thread to wake or to get the interpreter lock.
     Invariant: each batch that `submit` took is answered once, unless its recipient is forgotten first.
     """
 
@@ -42,7 +42,9 @@ class Worker:
         self._clock = clock
         self._errors = ErrorLog(clock)
         self._lock = Lock()
-        self._wakes: SimpleQueue[bool] = SimpleQueue()
+        self.inlet = Inlet()
+        self._thread = 0
+        self._is_stopping = False
         self._is_running = False
         self._when_idle: list[Callable[[], None]] = []
 
@@ -57,8 +59,8 @@ class Worker:
         """Takes `work` in; False when the queue is full."""
         with self._lock:
             is_queued = self._queue.put(work)
-        if is_queued:
-            self._wakes.put(True)
+        if is_queued and get_ident() != self._thread:
+            self.inlet.wake()
         return is_queued
 
     def cancel(self, recipient: Recipient, batch_id: int) -> bool:
@@ -79,7 +81,7 @@ class Worker:
         """Calls `callback` once on the worker's thread, as soon as nothing waits or runs."""
         with self._lock:
             self._when_idle.append(callback)
-        self._wakes.put(True)
+        self.inlet.wake()
 
     def load_figures(self) -> dict[str, int | float]:
         """What waits and runs at this moment."""
@@ -92,22 +94,27 @@ class Worker:
 
     def stop(self) -> None:
         """Ends the thread after the batches submitted so far; does not wait for it."""
-        self._wakes.put(False)
+        self._is_stopping = True
+        self.inlet.wake()
 
     def _main(self, loaded: Callable[[ModelLoadError | None], None], crashed: Callable[[], None]) -> None:
+        self._thread = get_ident()
         try:
             model = self._load()
         except ModelLoadError as error:
             loaded(error)
             return
         loaded(None)
-        # One wake per submitted batch, so a wake may find the queue empty, but a batch never waits without a wake.
+        # Whatever gives the thread something to do wakes it afterwards, so nothing waits without a wake.
         try:
-            while self._wakes.get():
+            while len(self._queue) or not self._is_stopping:
+                self.inlet.wait(is_idle=not len(self._queue))
                 self._serve_next(model)
         except BaseException:
             _log.critical("the model's thread ended by an error of the runtime", exc_info=True)
             crashed()
+        finally:
+            self.inlet.close()
 
     def _serve_next(self, model: Model) -> None:
         with self._lock:
@@ -129,12 +136,14 @@ class Worker:
     def _run(self, model: Model, work: Work) -> None:
         started_s = self._clock()
         n_rows = work.rows.n_rows
+        self.inlet.begin_batch()
         try:
             output = run_batch(model, work.rows, lambda: self._clock() < work.deadline_s)
         except Exception as error:
             _log.exception("a batch of %d rows failed outside its model", n_rows)
             output = failed_batch(n_rows, exception_text(error))
         computing_s = self._clock() - started_s
+        self.inlet.end_batch(computing_s)
         queued_s = started_s - work.taken_in_s
         self._statistics.count_batch(n_rows, len(output.errors or ()), queued_s, computing_s)
         self._reply(work, output, queued_s, computing_s)
