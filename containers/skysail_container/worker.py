@@ -43,7 +43,7 @@ class Worker:
         self._errors = ErrorLog(clock)
         self._lock = Lock()
         self.inlet = Inlet()
-        self._thread = 0
+        self._thread_id = 0
         self._is_stopping = False
         self._is_running = False
         self._when_idle: list[Callable[[], None]] = []
@@ -59,7 +59,7 @@ class Worker:
         """Takes `work` in; False when the queue is full."""
         with self._lock:
             is_queued = self._queue.put(work)
-        if is_queued and get_ident() != self._thread:
+        if is_queued and get_ident() != self._thread_id:
             self.inlet.wake()
         return is_queued
 
@@ -98,7 +98,7 @@ class Worker:
         self.inlet.wake()
 
     def _main(self, loaded: Callable[[ModelLoadError | None], None], crashed: Callable[[], None]) -> None:
-        self._thread = get_ident()
+        self._thread_id = get_ident()
         try:
             model = self._load()
         except ModelLoadError as error:

@@ -1,6 +1,7 @@
 """An application as one worker serves it: body in, queries out, answers rendered."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -8,7 +9,7 @@ from skysail_frontend.dispatcher import Dispatcher
 from skysail_frontend.errors import RequestRefusedError
 from skysail_frontend.input_type import INPUT_TYPES
 from skysail_frontend.metrics import ApplicationMetrics
-from skysail_frontend.predict_request import PredictRequestParser
+from skysail_frontend.predict_request import PredictRequest, PredictRequestParser
 from skysail_frontend.query import EXPLANATIONS, DefaultReason, Query, QuerySink
 from skysail_frontend.query_ids import QueryIds
 from skysail_management.records import Application as ApplicationRecord
@@ -37,8 +38,9 @@ class Application:
         self.model: str | None = None
         self.versions: dict[str, Dispatcher] = {}
         self._query_ids = query_ids
-        self._input_type = INPUT_TYPES[record.input_type]
-        self._parser = PredictRequestParser(self._input_type, max_batch_rows)
+        input_type = INPUT_TYPES[record.input_type]
+        self._n_bytes = input_type.n_bytes
+        self._parse_row = PredictRequestParser(input_type, max_batch_rows).parse_row
         self.observe_prediction = metrics.request_duration.observe
         self.amend(record)
 
@@ -53,29 +55,21 @@ class Application:
             for reason, text in EXPLANATIONS.items()
         }
 
-    def ask(self, body: bytes, sink: QuerySink, now_s: float) -> Sequence[Query]:
-        """Takes in one predict request; `sink` gets the response's body at position 0, now or later.
+    def ask(self, body: bytes, sink: QuerySink, position: int, now_s: float) -> Sequence[Query]:
+        """Takes in one predict request; `sink` gets the response's body at `position`, now or later.
 
         :returns: the queries, each to be cancelled when the client goes
         :raises RequestRefusedError: nothing was taken in
         """
-        payload = self._parser.parse_row(body)
-        if payload is not None and self.dispatcher is not None:
-            n_bytes = self._input_type.n_bytes(payload)
-            query = Query(payload, n_bytes, now_s, now_s + self._slo_s, self._query_ids.next_id(), self, sink)
-            self.dispatcher.submit(query)
-            return (query,)
-        request = self._parser.parse(body)
-        dispatcher = self.dispatcher if request.version is None else self._pinned(request.version)
-        if request.is_batch:
-            return self._ask_batch(request.payloads, dispatcher, sink, now_s)
-        payload = request.payloads[0]
-        n_bytes = self._input_type.n_bytes(payload)
-        query = Query(payload, n_bytes, now_s, now_s + self._slo_s, self._query_ids.next_id(), self, sink)
-        if dispatcher is None:
+        payload = self._parse_row(body)
+        if type(payload) is PredictRequest:
+            return self._ask_for(payload, sink, position, now_s)
+        deadline_s = now_s + self._slo_s
+        query = Query(payload, self._n_bytes(payload), now_s, deadline_s, self._query_ids.next_id(), self, sink, position)
+        if self.dispatcher is None:
             query.default(DefaultReason.NO_LINK, now_s)
         else:
-            dispatcher.submit(query)
+            self.dispatcher.submit(query)
         return (query,)
 
     def default_answer(self, query_id: int, reason: str, seconds: float) -> bytes:
@@ -84,15 +78,17 @@ class Application:
         self.metrics.defaults[reason].add(1.0)
         return b'{"query_id":%d%b' % (query_id, self._default_tails[reason])
 
-    def _ask_batch(
-        self, payloads: list[object], dispatcher: Dispatcher | None, sink: QuerySink, now_s: float
-    ) -> Sequence[Query]:
-        answers = BatchAnswer(sink, len(payloads))
+    def _ask_for(self, request: PredictRequest, sink: QuerySink, position: int, now_s: float) -> Sequence[Query]:
+        """A request that is not the common one: a batch, or a pinned version."""
+        dispatcher = self.dispatcher if request.version is None else self._pinned(request.version)
         deadline_s = now_s + self._slo_s
-        next_id, n_bytes = self._query_ids.next_id, self._input_type.n_bytes
+        positions: Iterable[int] = (position,)
+        if request.is_batch:
+            sink, positions = BatchAnswer(sink, position, len(request.payloads)), itertools.count()
+        next_id, n_bytes = self._query_ids.next_id, self._n_bytes
         queries = [
-            Query(payload, n_bytes(payload), now_s, deadline_s, next_id(), self, answers, position)
-            for position, payload in enumerate(payloads)
+            Query(payload, n_bytes(payload), now_s, deadline_s, next_id(), self, sink, place)
+            for payload, place in zip(request.payloads, positions, strict=False)
         ]
         for query in queries:
             if dispatcher is None:
@@ -115,8 +111,9 @@ class Application:
 class BatchAnswer:
     """Collects the answers of one batch request and passes them on together, in input order."""
 
-    def __init__(self, sink: QuerySink, n_rows: int) -> None:
+    def __init__(self, sink: QuerySink, position: int, n_rows: int) -> None:
         self._sink = sink
+        self._position = position
         self._answers: list[bytes] = [b""] * n_rows
         self._n_open = n_rows
         if n_rows == 0:
@@ -129,4 +126,4 @@ class BatchAnswer:
             self._finish()
 
     def _finish(self) -> None:
-        self._sink.answered(0, b'{"batch_predictions":[' + b",".join(self._answers) + b"]}")
+        self._sink.answered(self._position, b'{"batch_predictions":[' + b",".join(self._answers) + b"]}")

@@ -22,9 +22,9 @@ INTERNAL_ERROR = error_body("Query processing error", "internal error; the front
 
 
 class RequestSink(QuerySink, Protocol):
-    """Who waits for the response of one request; exactly one of its methods is called, once."""
+    """Who waits for the response of a request; exactly one of its methods is called, once a request."""
 
-    def refused(self, status: int, body: bytes) -> None: ...
+    def refused(self, position: int, status: int, body: bytes) -> None: ...
 
 
 class Catalog:
@@ -49,21 +49,21 @@ class Catalog:
         self._make_dispatcher = make_dispatcher
         self._max_request_rows = max_request_rows
 
-    def ask(self, app: str, body: bytes, sink: RequestSink, now_s: float) -> Sequence[Query]:
-        """One predict request. The sink is told in every case; what is returned can be cancelled."""
+    def ask(self, app: str, body: bytes, sink: RequestSink, position: int, now_s: float) -> Sequence[Query]:
+        """One predict request. The sink is told in every case, with `position`; what is returned can be cancelled."""
         application = self.applications.get(app)
         if application is None:
             self._metrics.unknown_application_errors.add(1.0)
-            _refuse(sink, self.unknown_application(app))
+            _refuse(sink, position, self.unknown_application(app))
             return ()
         try:
-            return application.ask(body, sink, now_s)
+            return application.ask(body, sink, position, now_s)
         except RequestRefusedError as error:
             application.metrics.errors.add(1.0)
-            _refuse(sink, error)
+            _refuse(sink, position, error)
         except Exception:
             logger.exception("a request for %s failed in the frontend", app)
-            sink.refused(500, INTERNAL_ERROR)
+            sink.refused(position, 500, INTERNAL_ERROR)
         return ()
 
     def unknown_application(self, app: str) -> RequestRefusedError:
@@ -138,5 +138,5 @@ class Catalog:
         }
 
 
-def _refuse(sink: RequestSink, error: RequestRefusedError) -> None:
-    sink.refused(error.status, error_body(error.error, error.cause))
+def _refuse(sink: RequestSink, position: int, error: RequestRefusedError) -> None:
+    sink.refused(position, error.status, error_body(error.error, error.cause))

@@ -41,6 +41,10 @@ class GuardedInput(HttpToolsProtocol):
     here; ``is_begun``: it is in work already; ``is_lingering``: whatever else arrives is not looked at.
     """
 
+    # Slots, for with more than 30 attributes in its dict every look-up on an instance takes CPython's slow way.
+    __slots__ = ("_held", "_is_upgrade", "_n_body_bytes", "_n_overhead_bytes", "is_begun", "is_lingering",
+                 "is_mid_message", "is_shutting_down", "receiving_since_s", "was_active")  # fmt: skip
+
     settings: Settings
 
     def __init__(

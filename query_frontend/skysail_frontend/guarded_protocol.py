@@ -37,6 +37,8 @@ class GuardedProtocol(GuardedInput):
     (`sweep_connections` looks at all of them twice a second).
     """
 
+    __slots__ = ("_active", "_n_unsent_bytes", "_quiet_since_s", "_refusal")
+
     writer: ResponseWriter
 
     def __init__(

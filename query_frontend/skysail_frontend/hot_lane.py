@@ -13,7 +13,6 @@ import asyncio
 import logging
 import re
 import time
-from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,54 +25,28 @@ from skysail_frontend.http_response import ResponseWriter
 from skysail_frontend.query import Query
 from skysail_frontend.settings import Settings
 
-__all__ = ["Exchange", "HotLane", "hot_lane"]
+__all__ = ["HotLane", "hot_lane"]
 
 logger = logging.getLogger(__name__)
 
 PREDICT_PATH = re.compile(rb"/([a-z0-9][a-z0-9._-]{0,62})/predict/?")
-MAX_EXCHANGES = 256
+MAX_OPEN = 256
 """Pipelined requests in work on one connection; beyond, reading pauses until answers have gone out."""
+NEVER = -1
 MAX_HEADS, MAX_HEAD_BYTES = 4096, 1024
 """Bounds of the memory of heads: 4 MiB."""
 
 
-class Exchange:
-    """One predict request and its response; the sink of its queries."""
-
-    __slots__ = ("_lane", "keep_alive", "queries", "response")
-
-    def __init__(self, lane: "HotLane", keep_alive: bool) -> None:
-        self._lane = lane
-        self.keep_alive = keep_alive
-        self.queries: Sequence[Query] = ()
-        self.response: bytes | None = None
-
-    def answered(self, position: int, answer: bytes) -> None:
-        """`answer` is the whole body of the 200."""
-        self.queries = ()  # they hold this exchange: a cycle would be left to the garbage collector
-        lane = self._lane
-        if self.keep_alive and lane.write_alone(self, answer):
-            return
-        if self.keep_alive:
-            self.response = lane.writer.ok(answer, lane.server_state.default_headers)
-        else:
-            self.response = lane.writer.response(200, answer, lane.server_state.default_headers, keep_alive=False)
-        lane.flush()
-
-    def refused(self, status: int, body: bytes) -> None:
-        """`body` is an error object."""
-        lane = self._lane
-        self.response = lane.writer.response(status, body, lane.server_state.default_headers, self.keep_alive)
-        lane.flush()
-
-
 class HotLane(GuardedProtocol):
-    """One client connection with the lane.
+    """One client connection with the lane; the sink of its requests' answers.
 
-    Invariants: responses leave in the order of their requests, ASGI ones included: the lane is taken only while no
-    ASGI request is in work, and an ASGI request waits in uvicorn's pipeline until the lane's exchanges are done.
-    When the client goes, its queries are cancelled.
+    Invariants: the lane's requests are numbered as they come, and responses leave in that order, ASGI ones included:
+    the lane is taken only while no ASGI request is in work, and an ASGI request waits in uvicorn's pipeline until the
+    lane is idle. A request with a number below ``_n_written`` has its response; any other is in ``_open`` with its
+    queries, or in ``_ready`` with a response whose turn has not come. When the client goes, its queries are cancelled.
     """
+
+    __slots__ = ("_lane_app", "_lane_body", "_last", "_n_asked", "_n_written", "_open", "_ready", "_whole")
 
     catalog: Catalog
     known_heads: dict[bytes, tuple[str, int]]
@@ -87,10 +60,36 @@ class HotLane(GuardedProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self._exchanges: deque[Exchange] = deque()
+        self._open: dict[int, Sequence[Query]] = {}
+        self._ready: dict[int, bytes] = {}
+        self._n_asked = self._n_written = 0
+        self._last = NEVER  # the connection ends with the response to this request
         self._lane_app: str | None = None  # the application of the request being received, if it is the lane's
         self._lane_body: list[bytes] = []
         self._whole: bytes | None = None  # the read that began with the request being received
+
+    def answered(self, position: int, answer: bytes) -> None:
+        """`answer` is the whole body of the 200 for request number `position`."""
+        if self._open.pop(position, None) is None:
+            return  # the client is gone
+        headers = self.server_state.default_headers
+        if position != self._n_written or position == self._last or self.transport.is_closing():
+            self._respond(position, self.writer.response(200, answer, headers, position != self._last))
+            return
+        self._n_written = position + 1
+        self.was_active = True
+        self.transport.write(self.writer.ok(answer, headers))
+        self.server_state.total_requests += 1
+        if self._ready:
+            self._flush()
+        elif not self._open and (self.flow.read_paused or self.pipeline or self._refusal is not None):
+            self._lane_is_done()
+
+    def refused(self, position: int, status: int, body: bytes) -> None:
+        """`body` is an error object."""
+        if self._open.pop(position, None) is not None:
+            headers = self.server_state.default_headers
+            self._respond(position, self.writer.response(status, body, headers, position != self._last))
 
     def data_received(self, data: bytes) -> None:
         self.was_active = True
@@ -101,7 +100,7 @@ class HotLane(GuardedProtocol):
             n_head = data.find(b"\r\n\r\n") + 4
             known = self.known_heads.get(data[:n_head])
             if known is not None and len(data) - n_head == known[1] and not self.is_shutting_down:
-                self._ask(known[0], data[n_head:], keep_alive=True)
+                self._ask(known[0], data[n_head:])
                 return
             self._whole = data
         self.parse(data)
@@ -134,8 +133,10 @@ class HotLane(GuardedProtocol):
             self._remember_head(app, len(body))
         self._whole = None
         keep_alive = keep_alive and not self.is_shutting_down
-        self.is_lingering = not keep_alive  # what follows the last request is not looked at
-        self._ask(app, body, keep_alive)
+        if not keep_alive:
+            self.is_lingering = True  # what follows the last request is not looked at
+            self._last = self._n_asked
+        self._ask(app, body)
 
     def drop_request(self) -> bool:
         if self._lane_app is None:
@@ -145,58 +146,30 @@ class HotLane(GuardedProtocol):
         return False
 
     def write_refusal(self) -> None:
-        if not self._exchanges:
+        if self._is_lane_idle():
             super().write_refusal()
 
-    def write_alone(self, exchange: Exchange, answer: bytes) -> bool:
-        """What `flush` comes to when `exchange` is the only one, as nearly always. False: it is not."""
-        exchanges = self._exchanges
-        if len(exchanges) != 1 or exchanges[0] is not exchange or self.transport.is_closing():
-            return False
-        exchanges.clear()
-        self.was_active = True
-        self.transport.write(self.writer.ok(answer, self.server_state.default_headers))
-        self.server_state.total_requests += 1
-        if self.flow.read_paused or self.pipeline or self._refusal is not None:
-            self._lane_is_done()
-        return True
-
-    def flush(self) -> None:
-        """Writes the responses that are complete and whose turn has come."""
-        exchanges = self._exchanges
-        responses: list[bytes] = []
-        keep_alive = True
-        while keep_alive and exchanges and (response := exchanges[0].response) is not None:
-            responses.append(response)
-            keep_alive = exchanges.popleft().keep_alive
-        if not responses or self.transport.is_closing():
-            return
-        self.was_active = True
-        self.transport.write(responses[0] if len(responses) == 1 else b"".join(responses))
-        self.server_state.total_requests += len(responses)
-        if not keep_alive:
-            self.transport.close()
-        elif not exchanges:
-            self._lane_is_done()
-
     def is_full(self) -> bool:
-        return len(self._exchanges) >= MAX_EXCHANGES or super().is_full()
+        return self._n_asked - self._n_written >= MAX_OPEN or super().is_full()
 
     def is_idle(self) -> bool:
-        return not self._exchanges and super().is_idle()
+        return self._is_lane_idle() and super().is_idle()
 
     def shutdown(self) -> None:
         super().shutdown()
-        if self._exchanges and not self.is_mid_message and self._is_lane_free():
-            self._exchanges[-1].keep_alive = False
+        if not self._is_lane_idle() and not self.is_mid_message and self._is_lane_free():
+            self._last = self._n_asked - 1
 
     def connection_lost(self, exc: Exception | None) -> None:
-        exchanges = list(self._exchanges)
-        self._exchanges.clear()
-        for exchange in exchanges:
-            for query in exchange.queries:
+        unanswered, self._open = self._open, {}
+        for queries in unanswered.values():
+            for query in queries:
                 query.cancel()
         super().connection_lost(exc)
+
+    def _is_lane_idle(self) -> bool:
+        """Every request that the lane took has its response."""
+        return self._n_written == self._n_asked
 
     def _is_lane_free(self) -> bool:
         """No ASGI request is in work on this connection."""
@@ -206,28 +179,51 @@ class HotLane(GuardedProtocol):
         """The application's name if the request whose head is complete belongs to the lane."""
         if self.parser.get_method() != b"POST" or not self._is_lane_free():
             return None
-        if self.expect_100_continue and self._exchanges:
+        if self.expect_100_continue and not self._is_lane_idle():
             return None  # a 100 may not overtake the responses before it; the pipeline keeps the order
         match = PREDICT_PATH.fullmatch(self.url)
         return None if match is None else match[1].decode("ascii")
 
     def _begin_asgi_request(self) -> None:
         self._lane_app = None
-        if not self._exchanges:
+        if self._is_lane_idle():
             super().begin_request()
             return
         self.cycle = _Busy()  # type: ignore[assignment]  # uvicorn looks at response_complete alone
         super().begin_request()
 
-    def _ask(self, app: str, body: bytes, keep_alive: bool) -> None:
-        exchange = Exchange(self, keep_alive)
-        self._exchanges.append(exchange)
-        exchange.queries = self.catalog.ask(app, body, exchange, time.monotonic())
-        if len(self._exchanges) >= MAX_EXCHANGES:
-            self.flow.pause_reading()
+    def _ask(self, app: str, body: bytes) -> None:
+        number = self._n_asked
+        self._n_asked = number + 1
+        self._open[number] = ()
+        queries = self.catalog.ask(app, body, self, number, time.monotonic())
+        if number in self._open:  # not answered at once
+            self._open[number] = queries
+            if number - self._n_written >= MAX_OPEN - 1:
+                self.flow.pause_reading()
+
+    def _respond(self, number: int, response: bytes) -> None:
+        self._ready[number] = response
+        self._flush()
+
+    def _flush(self) -> None:
+        """Writes the responses whose turn has come."""
+        responses: list[bytes] = []
+        while (response := self._ready.pop(self._n_written, None)) is not None:
+            responses.append(response)
+            self._n_written += 1
+        if not responses or self.transport.is_closing():
+            return
+        self.was_active = True
+        self.transport.write(b"".join(responses))
+        self.server_state.total_requests += len(responses)
+        if self._n_written - 1 == self._last:
+            self.transport.close()
+        elif self._is_lane_idle():
+            self._lane_is_done()
 
     def _lane_is_done(self) -> None:
-        """All exchanges are answered: goes on with what had to wait for that."""
+        """All requests are answered: goes on with what had to wait for that."""
         if self.pipeline:
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)
@@ -249,7 +245,7 @@ class HotLane(GuardedProtocol):
 
 
 class _Busy:
-    """Stands for the lane's exchanges where uvicorn asks whether a request is in work."""
+    """Stands for the lane's requests where uvicorn asks whether one is in work."""
 
     response_complete = False
 
@@ -259,4 +255,4 @@ def hot_lane(catalog: Catalog, settings: Settings) -> type[GuardedProtocol]:
     bound: dict[str, Any] = {"settings": settings, "writer": ResponseWriter()}
     if not settings.lane:
         return type("BoundGuardedProtocol", (GuardedProtocol,), bound)
-    return type("BoundHotLane", (HotLane,), {**bound, "catalog": catalog, "known_heads": {}})
+    return type("BoundHotLane", (HotLane,), {**bound, "__slots__": (), "catalog": catalog, "known_heads": {}})

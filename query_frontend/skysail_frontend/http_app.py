@@ -38,7 +38,7 @@ class FutureSink:
     def answered(self, position: int, answer: bytes) -> None:
         self._set(Response(answer, media_type=JSON))
 
-    def refused(self, status: int, body: bytes) -> None:
+    def refused(self, _position: int, status: int, body: bytes) -> None:
         self._set(Response(body, status_code=status, media_type=JSON))
 
     def _set(self, response: Response) -> None:
@@ -65,7 +65,7 @@ def _add_predict(app: FastAPI, catalog: Catalog) -> None:
     async def predict(name: str, request: Request) -> Response:
         body = await request.body()
         sink = FutureSink()
-        queries = catalog.ask(name, body, sink, time.monotonic())
+        queries = catalog.ask(name, body, sink, 0, time.monotonic())
         return await _answer_or_cancel(sink, queries, request)
 
     for path, in_schema in (("/{name}/predict", True), ("/{name}/predict/", False)):
@@ -118,7 +118,7 @@ async def _clipper_update(application: Application, feedback: FeedbackBook, body
     """Clipper's feedback names an input, not a query: it is predicted again and joined with that prediction."""
     sink = FutureSink()
     dispatcher = application.dispatcher
-    application.ask(body, sink, time.monotonic())
+    application.ask(body, sink, 0, time.monotonic())
     answer = msgspec.json.decode((await sink.response).body)
     if dispatcher is not None and not answer["default"]:
         await feedback.score(application, dispatcher.model, dispatcher.version, answer["output"], label)

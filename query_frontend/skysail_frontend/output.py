@@ -71,7 +71,7 @@ def _numbers(dtype: str, data: bytes | bytearray | memoryview) -> list[Any]:
         return memoryview(data).cast(code).tolist()  # type: ignore[call-overload, no-any-return]  # code is checked
     if dtype == "<f2":
         return list(struct.unpack(f"<{len(data) // 2}e", data))
-    parts = memoryview(data).cast("f" if dtype == "<c8" else "d").tolist()
+    parts: list[Any] = memoryview(data).cast("f" if dtype == "<c8" else "d").tolist()
     return [list(pair) for pair in zip(parts[::2], parts[1::2], strict=True)]
 
 

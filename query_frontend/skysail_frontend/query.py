@@ -1,6 +1,6 @@
 """A query: one input row on its way, answered exactly once."""
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from skysail_frontend.batch import Batch
@@ -11,14 +11,14 @@ __all__ = ["EXPLANATIONS", "DefaultReason", "Query", "QueryOwner", "QuerySink"]
 class DefaultReason:
     """Why a default output was given: the value of ``default_reason``, and the label of its metric."""
 
-    NO_LINK = "no_link"
-    NO_REPLICA = "no_replica"
-    DEADLINE = "deadline"
-    OVERLOAD = "overload"
-    MODEL_ERROR = "model_error"
-    REJECTED_INPUT = "rejected_input"
-    CONTAINER_LOST = "container_lost"
-    SHUTDOWN = "shutdown"
+    NO_LINK: Final = "no_link"
+    NO_REPLICA: Final = "no_replica"
+    DEADLINE: Final = "deadline"
+    OVERLOAD: Final = "overload"
+    MODEL_ERROR: Final = "model_error"
+    REJECTED_INPUT: Final = "rejected_input"
+    CONTAINER_LOST: Final = "container_lost"
+    SHUTDOWN: Final = "shutdown"
 
 
 EXPLANATIONS = {

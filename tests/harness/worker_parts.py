@@ -35,7 +35,7 @@ class ResponseSink(FakeSink):
         super().__init__()
         self.refusal: tuple[int, dict[str, Any]] | None = None
 
-    def refused(self, status: int, body: bytes) -> None:
+    def refused(self, position: int, status: int, body: bytes) -> None:
         assert self.refusal is None
         assert not self.answers
         self.refusal = (status, json.loads(body))
@@ -65,7 +65,7 @@ class WorkerParts:
 
     def ask_raw(self, app: str, body: bytes) -> ResponseSink:
         sink = ResponseSink()
-        self.catalog.ask(app, body, sink, time.monotonic())
+        self.catalog.ask(app, body, sink, 0, time.monotonic())
         return sink
 
     def page(self) -> str:
