@@ -66,10 +66,9 @@ class Application:
             return self._ask_for(payload, sink, position, now_s)
         deadline_s = now_s + self._slo_s
         query = Query(payload, self._n_bytes(payload), now_s, deadline_s, self._query_ids.next_id(), self, sink, position)
-        if self.dispatcher is None:
-            query.default(DefaultReason.NO_LINK, now_s)
-        else:
-            self.dispatcher.submit(query)
+        reason = DefaultReason.NO_LINK if self.dispatcher is None else self.dispatcher.submit(query)
+        if reason is not None:
+            query.default(reason, now_s)
         return (query,)
 
     def default_answer(self, query_id: int, reason: str, seconds: float) -> bytes:
@@ -91,10 +90,9 @@ class Application:
             for payload, place in zip(request.payloads, positions, strict=False)
         ]
         for query in queries:
-            if dispatcher is None:
-                query.default(DefaultReason.NO_LINK, now_s)
-            else:
-                dispatcher.submit(query)
+            reason = DefaultReason.NO_LINK if dispatcher is None else dispatcher.submit(query)
+            if reason is not None:
+                query.default(reason, now_s)
         return queries
 
     def _pinned(self, version: str) -> Dispatcher:

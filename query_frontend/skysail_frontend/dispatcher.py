@@ -65,17 +65,17 @@ class Dispatcher(LinkEvents):
         self._next_log_s = 0.0
         self._recorder = recorder
 
-    def submit(self, query: Query) -> None:
-        """Queues a query, or answers it with the default output at once when that is all that can be done."""
+    def submit(self, query: Query) -> str | None:
+        """Queues a query; else returns the reason why it cannot be answered here, and the caller answers it."""
         if not self._connections and not self._dialled:
-            query.default(DefaultReason.NO_REPLICA, query.arrival_s)
-        elif not self.scheduler.submit(query):
-            query.default(DefaultReason.OVERLOAD, query.arrival_s)
-        else:
+            return DefaultReason.NO_REPLICA
+        reason = self.scheduler.submit(query, query.arrival_s)
+        if reason is None:
             query.dispatcher = self
             if not self._is_pump_due:
                 self._is_pump_due = True
                 self._loop.call_soon(self._pump)
+        return reason
 
     def cancel(self, query: Query) -> None:
         """The client is gone: the query leaves the queue, and its batch is cancelled when nobody else waits for it."""

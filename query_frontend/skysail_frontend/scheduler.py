@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from skysail_frontend.batch import Batch
 from skysail_frontend.batch_queue import BatchQueue
 from skysail_frontend.batch_sizer import BatchSizer
-from skysail_frontend.query import Query
+from skysail_frontend.query import DefaultReason, Query
 
 __all__ = ["MAX_ATTEMPTS", "Scheduler", "SchedulerLimits"]
 
@@ -68,9 +68,9 @@ class Scheduler:
         self._draining.discard(replica)
         return self._in_flight.pop(replica, [])
 
-    def submit(self, query: Query) -> bool:
-        """False: the queue is full and the query is refused."""
-        return self.queue.push(query)
+    def submit(self, query: Query, now_s: float) -> str | None:
+        """None: the query is queued. Else the reason why it is refused."""
+        return None if self.queue.push(query) else DefaultReason.OVERLOAD
 
     def cancel(self, query: Query) -> Batch | None:
         """The client is gone. Returns the batch to cancel when nobody waits for any row of it any more."""

@@ -88,10 +88,11 @@ class VirtualServing:
 
     def _arrive(self, now_s: float, slo_s: float) -> None:
         query = Query(b"", 1, now_s, now_s + slo_s, next(self._ids), FakeOwner(), FakeSink())
-        if self.scheduler.submit(query):
+        reason = self.scheduler.submit(query, now_s)
+        if reason is None:
             self._pump(now_s)
         else:
-            self._default(query, DefaultReason.OVERLOAD, now_s)
+            self._default(query, reason, now_s)
 
     def _pump(self, now_s: float) -> None:
         while (batch := self.scheduler.next_batch(now_s)) is not None:

@@ -60,7 +60,9 @@ class Bench:
         payload = struct.pack(f"<{len(numbers)}d", *numbers)
         sink = sink or FakeSink()
         query = a_query(now_s + slo_s, now_s, len(payload), payload, self.owner, sink, position)
-        self.dispatcher.submit(query)
+        reason = self.dispatcher.submit(query)
+        if reason is not None:
+            query.default(reason, now_s)
         return query
 
     def metric(self, line: str) -> float:

@@ -22,7 +22,7 @@ def a_scheduler(max_rows: int = 100, max_batch_rows: int = 8, max_batch_bytes: i
 def submitted(scheduler: Scheduler, *deadlines_s: float) -> list[Query]:
     queries = queries_of(*deadlines_s)
     for query in queries:
-        assert scheduler.submit(query)
+        assert scheduler.submit(query, query.arrival_s) is None
     return queries
 
 
@@ -211,7 +211,7 @@ class SchedulerMachine(RuleBasedStateMachine):
     def submit(self, slo_ms: int) -> None:
         query = a_query(self.now_s + slo_ms * 1e-3, self.now_s)
         self.queries.append(query)
-        if not self.scheduler.submit(query):
+        if self.scheduler.submit(query, self.now_s) is not None:
             assert self.scheduler.queue.n_rows == 20
             self.answer([query])
 
