@@ -15,9 +15,12 @@ import msgspec
 
 __all__ = [
     "LOWEST_FREE_SCHEMA",
+    "MAX_BATCH_DELAY_MICROS",
+    "MAX_BATCH_ROWS",
     "MAX_LATENCY_SLO_MICROS",
     "NAME_PATTERN",
     "Application",
+    "BatchPolicy",
     "Change",
     "Entry",
     "EntryKind",
@@ -27,6 +30,7 @@ __all__ = [
     "Lost",
     "Model",
     "PredictionRecord",
+    "Priority",
     "Record",
     "Replica",
     "ReplicaState",
@@ -44,6 +48,12 @@ NAME_PATTERN = r"^[a-z0-9]([a-z0-9._-]{0,62})\Z"
 MAX_LATENCY_SLO_MICROS = 3_600_000_000
 """One hour: longer objectives are mistakes of unit."""
 
+MAX_BATCH_ROWS = 4_096
+"""The longest batch a model may be given; what a model does with more rows at once it does no faster."""
+
+MAX_BATCH_DELAY_MICROS = 1_000_000
+"""One second: queries that can wait longer for company belong into a job, not behind a server."""
+
 LOWEST_FREE_SCHEMA = 2
 """Records from this schema number on were written by a newer release and are not understood here."""
 
@@ -53,6 +63,8 @@ Name = Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Schema = Annotated[int, msgspec.Meta(ge=1, lt=LOWEST_FREE_SCHEMA)]
 LinkRole = Literal["primary", "candidate", "shadow"]
+Priority = Literal["high", "normal", "low"]
+BatchPolicy = Literal["deadline", "aimd", "fixed"]
 VersionState = Literal["starting", "ready", "failed", "stopped"]
 ReplicaState = Literal["starting", "ready", "backoff", "stopping"]
 EntryKind = Literal["application", "model", "version", "replica"]
@@ -107,26 +119,47 @@ class Link(msgspec.Struct, frozen=True):
 
 
 class Application(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client queries by name. `default_output` is any JSON value."""
+    """What a client queries by name. `default_output` is any JSON value.
+
+    `fallback_model` takes, with its current version, the queries that the linked model has no room for. `priority` is
+    the application's standing among those that share a model. `cache` False: every query goes to the model.
+    """
 
     name: Name
     input_type: InputType
     default_output: Any
     latency_slo_micros: Annotated[int, msgspec.Meta(gt=0, le=MAX_LATENCY_SLO_MICROS)]
     links: tuple[Link, ...] = ()
+    fallback_model: Name | None = None
+    priority: Priority = "normal"
+    cache: bool = True
     created_at: datetime
     schema: Schema = 1
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """A name for versions. `next_version` becomes current as soon as one of its replicas is ready."""
+    """A name for versions. `next_version` becomes current as soon as one of its replicas is ready.
+
+    `batch_policy` says how many rows a batch takes: as many as meet their deadlines, as additive increase and
+    multiplicative decrease find (AIMD), or `max_batch_rows`. For the first two `max_batch_rows` is a cap, None no cap.
+    A batch waits `batch_delay_micros` at most for more rows.
+
+    Invariant: `fixed` has its `max_batch_rows`.
+    """
 
     name: Name
     input_type: InputType
     current_version: Name | None = None
     next_version: Name | None = None
+    batch_policy: BatchPolicy = "deadline"
+    max_batch_rows: Annotated[int, msgspec.Meta(ge=1, le=MAX_BATCH_ROWS)] | None = None
+    batch_delay_micros: Annotated[int, msgspec.Meta(ge=0, le=MAX_BATCH_DELAY_MICROS)] = 0
     created_at: datetime
     schema: Schema = 1
+
+    def __post_init__(self) -> None:
+        if self.batch_policy == "fixed" and self.max_batch_rows is None:
+            raise ValueError("max_batch_rows: batch_policy 'fixed' needs it, got none")
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):

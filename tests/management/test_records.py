@@ -9,7 +9,9 @@ from harness.registry_samples import a_model, a_replica, a_version, an_applicati
 from skysail_management.records import (
     Application,
     Entry,
+    EntryKind,
     InputType,
+    Link,
     Record,
     Snapshot,
     canonical_input_type,
@@ -71,6 +73,58 @@ def test_a_record_survives_its_json() -> None:
         snapshot = decode_snapshot("r", 1, {kind: {record_key(record).encode(): encode_record(record)}})  # type: ignore[dict-item]  # kinds are literals
         assert snapshot.corrupt == []
         assert record in [*snapshot.applications.values(), *snapshot.models.values()]
+
+
+def decoded(kind: EntryKind, body: bytes) -> Snapshot:
+    return decode_snapshot("r", 1, {kind: {b"x": body}})
+
+
+def test_records_stored_before_there_was_a_choice_load_with_the_defaults() -> None:
+    stored_application = (
+        b'{"name":"x","input_type":"doubles","default_output":-1.0,"latency_slo_micros":100000,'
+        b'"links":[{"model":"m","role":"primary","weight":1.0}],"created_at":"2026-01-01T12:00:00Z","schema":1}'
+    )
+    stored_model = (
+        b'{"name":"x","input_type":"doubles","current_version":"1","next_version":null,'
+        b'"created_at":"2026-01-01T12:00:00Z","schema":1}'
+    )
+    application = decoded("application", stored_application).applications["x"]
+    assert application == an_application("x", links=(Link("m"),))
+    assert (application.fallback_model, application.priority, application.cache) == (None, "normal", True)
+    model = decoded("model", stored_model).models["x"]
+    assert model == a_model("x", current_version="1")
+    assert (model.batch_policy, model.max_batch_rows, model.batch_delay_micros) == ("deadline", None, 0)
+
+
+def test_the_choices_of_an_application_and_a_model_survive_their_json() -> None:
+    application = an_application("x", fallback_model="small", priority="high", cache=False)
+    assert decoded("application", encode_record(application)).applications == {"x": application}
+    model = a_model("x", batch_policy="fixed", max_batch_rows=4_096, batch_delay_micros=1_000_000)
+    assert decoded("model", encode_record(model)).models == {"x": model}
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "value"),
+    [
+        ("application", "fallback_model", '"a b"'),
+        ("application", "priority", '"urgent"'),
+        ("application", "cache", '"yes"'),
+        ("model", "batch_policy", '"greedy"'),
+        ("model", "batch_policy", '"fixed"'),
+        ("model", "max_batch_rows", "0"),
+        ("model", "max_batch_rows", "4097"),
+        ("model", "batch_delay_micros", "-1"),
+        ("model", "batch_delay_micros", "1000001"),
+    ],
+)
+def test_a_stored_choice_that_nobody_can_have_made_is_corrupt(kind: EntryKind, field: str, value: str) -> None:
+    record: Record = an_application("x") if kind == "application" else a_model("x")
+    body = msgspec.json.decode(encode_record(record), type=dict[str, msgspec.Raw])
+    body[field] = msgspec.Raw(value.encode())
+    snapshot = decoded(kind, msgspec.json.encode(body))
+    assert (snapshot.applications, snapshot.models) == ({}, {})
+    assert len(snapshot.corrupt) == 1
+    assert ("max_batch_rows" if value == '"fixed"' else field) in snapshot.corrupt[0]
 
 
 @given(st.binary(max_size=60))
