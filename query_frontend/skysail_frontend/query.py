@@ -5,7 +5,11 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 if TYPE_CHECKING:
     from skysail_frontend.batch import Batch
 
-__all__ = ["EXPLANATIONS", "DefaultReason", "Query", "QueryOwner", "QuerySink"]
+__all__ = ["EXPLANATIONS", "FALLBACK_TAIL", "PREDICTION_TAIL", "DefaultReason", "Query", "QueryOwner", "QuerySink"]
+
+PREDICTION_TAIL: Final = b',"default":false}'
+FALLBACK_TAIL: Final = b',"default":false,"fallback":true}'
+"""What ends the answer of a query that the application's model predicted, or its fallback model."""
 
 
 class DefaultReason:
@@ -15,6 +19,8 @@ class DefaultReason:
     NO_REPLICA: Final = "no_replica"
     DEADLINE: Final = "deadline"
     OVERLOAD: Final = "overload"
+    NO_TIME: Final = "no_time"
+    POISON: Final = "poison"
     MODEL_ERROR: Final = "model_error"
     REJECTED_INPUT: Final = "rejected_input"
     CONTAINER_LOST: Final = "container_lost"
@@ -26,6 +32,8 @@ EXPLANATIONS = {
     DefaultReason.NO_REPLICA: "No connected models found for query",
     DefaultReason.DEADLINE: "Failed to retrieve a prediction response within the specified latency SLO",
     DefaultReason.OVERLOAD: "The model's queue is full; the query was refused at once",
+    DefaultReason.NO_TIME: "Refused at once: what waits for the model already leaves no time for this query",
+    DefaultReason.POISON: "Refused: this input has ended the model's container twice within the last minute",
     DefaultReason.MODEL_ERROR: "The model failed on this input; its error is in the container's log",
     DefaultReason.REJECTED_INPUT: "The model's container could not read this input",
     DefaultReason.CONTAINER_LOST: "The model's container was lost while it worked on this query",
@@ -49,6 +57,18 @@ class QueryDispatcher(Protocol):
     def cancel(self, query: "Query") -> None: ...
 
 
+class QueryFlight(Protocol):
+    """Who lets equal queries wait for one that leads them."""
+
+    def landed(self, leader: "Query", output: bytes, now_s: float) -> None:
+        """The leader's output is there, in time or not."""
+        ...
+
+    def left(self, leader: "Query") -> None:
+        """The leader waits no longer, and has no output."""
+        ...
+
+
 class QueryOwner(Protocol):
     """The application a query belongs to: it counts answers and knows its default output."""
 
@@ -56,19 +76,29 @@ class QueryOwner(Protocol):
 
     def observe_prediction(self, seconds: float) -> None: ...
 
+    def count_fallback(self) -> None: ...
+
     def default_answer(self, query_id: int, reason: str, seconds: float) -> bytes: ...
+
+    def refused(self, query: "Query", reason: str, now_s: float) -> None:
+        """The model version that the query waited for takes it in no more: it is answered in another way."""
+        ...
 
 
 class Query:
-    """One input row. Owned by one scheduler until it is done.
+    """One input row. Owned by one scheduler until it is done, or by the equal query that it follows.
 
     Invariants: ``is_done`` goes from False to True once and never back; whoever sets it tells the sink in the same
     breath, or nobody does because the client is gone. ``batch`` is None while the query waits in the queue;
-    ``dispatcher`` is set once it has been taken in. Times are seconds of ``time.monotonic``.
+    ``dispatcher`` is set once it has been taken in. ``flight`` is who hears of the end of a query that may lead others,
+    ``followers`` are those that it leads; a follower does not know its leader, so that no reference cycle comes about.
+    ``weight`` is what the query counts for against others when not all can be served. ``may_fall_back``: the
+    application's fallback model may still be asked. Times are seconds of ``time.monotonic``.
     """
 
-    __slots__ = ("arrival_s", "batch", "deadline_s", "dispatcher", "is_done", "n_attempts", "n_bytes", "owner",
-                 "payload", "position", "query_id", "sink")  # fmt: skip
+    __slots__ = ("arrival_s", "batch", "deadline_s", "dispatcher", "flight", "followers", "is_done", "may_fall_back",
+                 "n_attempts", "n_bytes", "owner", "payload", "position", "query_id", "sink", "tail",
+                 "weight")  # fmt: skip
 
     def __init__(
         self,
@@ -80,6 +110,7 @@ class Query:
         owner: QueryOwner,
         sink: QuerySink,
         position: int = 0,
+        weight: float = 1.0,
     ) -> None:
         self.payload = payload
         self.n_bytes = n_bytes
@@ -89,28 +120,46 @@ class Query:
         self.owner = owner
         self.sink = sink
         self.position = position
+        self.weight = weight
+        self.tail: bytes = PREDICTION_TAIL
+        self.may_fall_back = True
         self.is_done = False
         self.n_attempts = 0
         self.batch: Batch | None = None
         self.dispatcher: QueryDispatcher | None = None
+        self.flight: QueryFlight | None = None
+        self.followers: list[Query] | None = None
 
     def predict(self, output: bytes, now_s: float) -> None:
         """Answers with the model's output, one JSON fragment, unless the query is done already."""
         if not self.is_done:
             self.is_done = True
             self.owner.observe_prediction(now_s - self.arrival_s)
-            self.sink.answered(self.position, b'{"query_id":%d,"output":%b,"default":false}' % (self.query_id, output))
+            if self.tail != PREDICTION_TAIL:
+                self.owner.count_fallback()
+            self.sink.answered(self.position, b'{"query_id":%d,"output":%b%b' % (self.query_id, output, self.tail))
+        if self.flight is not None:
+            flight, self.flight = self.flight, None
+            flight.landed(self, output, now_s)
 
     def default(self, reason: str, now_s: float) -> None:
         """Answers with the application's default output, unless the query is done already."""
         if not self.is_done:
             self.is_done = True
             self.sink.answered(self.position, self.owner.default_answer(self.query_id, reason, now_s - self.arrival_s))
+            if self.flight is not None:
+                self.flight.left(self)
 
     def cancel(self) -> None:
         """The client is gone: no answer is wanted any more."""
-        if self.dispatcher is not None and not self.is_done:
+        if self.is_done:
+            return
+        if self.dispatcher is None:
+            self.is_done = True
+        else:
             self.dispatcher.cancel(self)
+        if self.flight is not None:
+            self.flight.left(self)
 
     def __repr__(self) -> str:
         return f"Query(id={self.query_id}, deadline_s={self.deadline_s:.6f}, is_done={self.is_done})"
