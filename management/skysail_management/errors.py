@@ -59,7 +59,7 @@ class ConflictError(ManagementError):
 
 
 class InUseError(ConflictError):
-    """Something still needs what should be deleted."""
+    """Something needs the model or the version where it is."""
 
     code = "in_use"
 

@@ -6,17 +6,26 @@ from typing import Any
 import msgspec
 
 from skysail_management.errors import InvalidError, TooLargeError
-from skysail_management.records import MAX_LATENCY_SLO_MICROS, InputType, canonical_input_type, is_name
+from skysail_management.records import (
+    MAX_BATCH_DELAY_MICROS,
+    MAX_BATCH_ROWS,
+    MAX_LATENCY_SLO_MICROS,
+    InputType,
+    canonical_input_type,
+    is_name,
+)
 
 __all__ = [
     "MAX_DEFAULT_OUTPUT_BYTES",
     "MAX_LABELS",
     "MAX_REPLICAS",
+    "checked_batch_delay_micros",
     "checked_batch_size",
     "checked_default_output",
     "checked_input_type",
     "checked_labels",
     "checked_latency_slo_micros",
+    "checked_max_batch_rows",
     "checked_n_replicas",
     "checked_name",
     "checked_text",
@@ -148,6 +157,20 @@ def checked_batch_size(batch_size: int, field: str = "batch_size") -> int:
     if batch_size != -1 and not 1 <= batch_size <= 65_536:
         raise InvalidError(f"{field}: expected -1 (automatic) or 1 to 65536, got {batch_size}", field=field)
     return batch_size
+
+
+def checked_max_batch_rows(max_rows: int | None, field: str = "max_batch_rows") -> int | None:
+    """:raises InvalidError: it is neither None (no cap) nor 1 to MAX_BATCH_ROWS."""
+    if max_rows is not None and not 1 <= max_rows <= MAX_BATCH_ROWS:
+        raise InvalidError(f"{field}: expected 1 to {MAX_BATCH_ROWS}, got {max_rows}", field=field)
+    return max_rows
+
+
+def checked_batch_delay_micros(micros: int, field: str = "batch_delay_micros") -> int:
+    """:raises InvalidError: it is not between 0 and MAX_BATCH_DELAY_MICROS."""
+    if not 0 <= micros <= MAX_BATCH_DELAY_MICROS:
+        raise InvalidError(f"{field}: expected 0 to {MAX_BATCH_DELAY_MICROS}, got {micros}", field=field)
+    return micros
 
 
 def checked_weight(weight: float, field: str = "weight") -> float:

@@ -1,14 +1,16 @@
 """Decisions about models and their versions: a snapshot and a wish in, entries to write out. Pure.
 
-A version's input type is its model's. A model goes with its last version, unless an application is linked to it.
+A version's input type is its model's. A model goes with its last version, unless an application is linked to it or has
+it as its fallback.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
 
+from skysail_management.batching import BatchingAmendment, amended
 from skysail_management.errors import ConflictError, IncompatibleError, InUseError, NotFoundError
 from skysail_management.inputs import (
     checked_batch_size,
@@ -18,7 +20,7 @@ from skysail_management.inputs import (
     checked_name,
     checked_text,
 )
-from skysail_management.records import Entry, InputType, Model, Snapshot, Version
+from skysail_management.records import Application, Entry, InputType, Model, Snapshot, Version
 
 __all__ = [
     "NewVersion",
@@ -33,7 +35,10 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class NewVersion:
-    """A version as a client asks for it. `at_once`: current as soon as it is registered, ready or not."""
+    """A version as a client asks for it. `at_once`: current as soon as it is registered, ready or not.
+
+    `batching` is the model's, so it holds for the model's other versions too.
+    """
 
     model: str
     version: str
@@ -45,6 +50,7 @@ class NewVersion:
     container_image: str | None = None
     model_data_path: str | None = None
     at_once: bool = False
+    batching: BatchingAmendment = field(default_factory=BatchingAmendment)
 
 
 def add_version(snapshot: Snapshot, new: NewVersion, now: datetime) -> Sequence[Entry]:
@@ -65,6 +71,7 @@ def add_version(snapshot: Snapshot, new: NewVersion, now: datetime) -> Sequence[
     if model is None:
         model = Model(name=new.model, input_type=version.input_type, created_at=now)
     _check_input_type(model, version.input_type, new.version)
+    model = amended(model, new.batching)
     if new.at_once or model.current_version is None:
         model = msgspec.structs.replace(model, current_version=new.version, next_version=None)
     elif new.n_replicas > 0:
@@ -156,24 +163,24 @@ def set_n_replicas(snapshot: Snapshot, model: str, version: str, n_replicas: int
 
 
 def delete_version(snapshot: Snapshot, model: str, version: str, *, force: bool) -> Sequence[Entry]:
-    """Remove a version with its replicas, and the model if it was the last and nothing is linked to it.
+    """Remove a version with its replicas, and the model if it was the last and no application uses it.
 
     :raises NotFoundError: no such version.
-    :raises InUseError: it is the current version of a linked model, and `force` is not given.
+    :raises InUseError: it is the current version of a model that an application uses, and `force` is not given.
     """
     record = _existing(snapshot, model, version)
     model_record = snapshot.models.get(model)
-    linked = _linked_applications(snapshot, model)
+    uses = _uses(snapshot, model)
     is_current = model_record is not None and model_record.current_version == version
-    if is_current and linked and not force:
+    if is_current and uses and not force:
         raise InUseError(
-            f"Version '{version}' is the current version of model '{model}', which is linked to {linked}. "
-            "Set another version, unlink the model, or force the deletion.",
+            f"Version '{version}' is the current version of model '{model}', which is {uses}. "
+            "Set another version, unlink or replace the model there, or force the deletion.",
             field="version",
         )
     entries = _version_entries(snapshot, record)
     others = [key for key in snapshot.versions if key[0] == model and key[1] != version]
-    if model_record is not None and not others and not linked:
+    if model_record is not None and not others and not uses:
         return [*entries, Entry.delete(model_record)]
     if model_record is not None and version in (model_record.current_version, model_record.next_version):
         entries.append(Entry.put(_without(model_record, version)))
@@ -181,22 +188,22 @@ def delete_version(snapshot: Snapshot, model: str, version: str, *, force: bool)
 
 
 def delete_model(snapshot: Snapshot, name: str, *, force: bool) -> Sequence[Entry]:
-    """Remove a model with its versions and replicas; with `force` also the links to it.
+    """Remove a model with its versions and replicas; with `force` also the links to it, and it is no fallback any more.
 
     :raises NotFoundError: no such model.
-    :raises InUseError: an application is linked to it, and `force` is not given.
+    :raises InUseError: an application is linked to it or has it as its fallback, and `force` is not given.
     """
     model = snapshot.models.get(name)
     if model is None:
         raise NotFoundError(f"No model with name '{name}' exists.", field="name")
-    linked = _linked_applications(snapshot, name)
-    if linked and not force:
-        raise InUseError(f"Model '{name}' is linked to {linked}. Unlink it, or force the deletion.", field="name")
+    uses = _uses(snapshot, name)
+    if uses and not force:
+        raise InUseError(f"Model '{name}' is {uses}. Unlink or replace it there, or force the deletion.", field="name")
     entries = [Entry.delete(model)]
     for application in snapshot.applications.values():
-        links = tuple(link for link in application.links if link.model != name)
-        if links != application.links:
-            entries.append(Entry.put(msgspec.structs.replace(application, links=links)))
+        without = _without_model(application, name)
+        if without != application:
+            entries.append(Entry.put(without))
     for version in snapshot.versions.values():
         if version.model == name:
             entries += _version_entries(snapshot, version)
@@ -223,6 +230,19 @@ def _without(model: Model, version: str) -> Model:
     return msgspec.structs.replace(model, current_version=current, next_version=following)
 
 
-def _linked_applications(snapshot: Snapshot, model: str) -> str:
-    names = [a.name for a in snapshot.applications.values() if any(link.model == model for link in a.links)]
+def _without_model(application: Application, model: str) -> Application:
+    links = tuple(link for link in application.links if link.model != model)
+    fallback = None if application.fallback_model == model else application.fallback_model
+    return msgspec.structs.replace(application, links=links, fallback_model=fallback)
+
+
+def _uses(snapshot: Snapshot, model: str) -> str:
+    """Who needs the model, in words: `linked to 'a', 'b' and the fallback of 'c'`; nothing if nobody does."""
+    applications = snapshot.applications.values()
+    linked = _quoted(a.name for a in applications if any(link.model == model for link in a.links))
+    fallback = _quoted(a.name for a in applications if a.fallback_model == model)
+    return " and ".join([f"linked to {linked}"] * bool(linked) + [f"the fallback of {fallback}"] * bool(fallback))
+
+
+def _quoted(names: Iterable[str]) -> str:
     return ", ".join(f"'{name}'" for name in sorted(names))

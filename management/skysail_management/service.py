@@ -5,11 +5,11 @@ HTTP-free. Every method raises RegistryUnavailableError when Redis does not answ
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
-from skysail_management import applications, models
-from skysail_management.applications import NewApplication, NewLink
+from skysail_management import applications, batching, models
+from skysail_management.applications import ApplicationAmendment, NewApplication, NewLink
 from skysail_management.artifacts import Artifact, ArtifactStore
+from skysail_management.batching import BatchingAmendment
 from skysail_management.container_log import ContainerLogs, LogText
 from skysail_management.errors import InvalidError, NotFoundError, RegistryEmptyError
 from skysail_management.models import NewVersion
@@ -66,15 +66,9 @@ class Service:
         after = await self._change(lambda s: applications.register_application(s, new, self._now()))
         return after.applications[new.name]
 
-    async def update_application(
-        self, name: str, *, latency_slo_micros: int | None, default_output: tuple[Any] | None
-    ) -> Application:
-        """:raises NotFoundError: :raises InvalidError: see applications.update_application."""
-        after = await self._change(
-            lambda s: applications.update_application(
-                s, name, latency_slo_micros=latency_slo_micros, default_output=default_output
-            )
-        )
+    async def update_application(self, name: str, amendment: ApplicationAmendment) -> Application:
+        """:raises NotFoundError: :raises InvalidError: :raises ConflictError: see applications.update_application."""
+        after = await self._change(lambda s: applications.update_application(s, name, amendment))
         return after.applications[name]
 
     async def delete_application(self, name: str) -> None:
@@ -109,6 +103,11 @@ class Service:
     async def set_current_version(self, model: str, version: str, *, at_once: bool) -> tuple[Snapshot, Model]:
         """:raises NotFoundError: no such version."""
         after = await self._change(lambda s: models.set_current_version(s, model, version, at_once=at_once))
+        return after, after.models[model]
+
+    async def amend_batching(self, model: str, amendment: BatchingAmendment) -> tuple[Snapshot, Model]:
+        """:raises NotFoundError: :raises InvalidError: see batching.amend_batching."""
+        after = await self._change(lambda s: batching.amend_batching(s, model, amendment))
         return after, after.models[model]
 
     async def set_n_replicas(self, model: str, version: str, n_replicas: int) -> tuple[Snapshot, Version]:

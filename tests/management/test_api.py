@@ -1,14 +1,18 @@
 """Our resource API, route by route."""
 
 import asyncio
+import json
 from typing import Any
 
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from redis.asyncio import Redis
 
 from harness.model_archives import archive_of, model_archive
+from harness.redis_server import RedisServer
 from harness.registry_samples import a_replica
+from skysail_management import keys
 from skysail_management.container_log import ContainerLogs
 from skysail_management.reconciler import RegistryCopy
 from skysail_management.records import Entry, PredictionRecord
@@ -31,7 +35,8 @@ async def deploy(client: httpx.AsyncClient, version: str = "1", model: str = "m"
 
 async def test_an_application_from_registration_to_deletion(client: httpx.AsyncClient) -> None:
     created = await ok(client.post("/api/v1/applications", json=APP), 201)
-    assert created == APP | {"links": [], "created_at": created["created_at"]}
+    defaults = {"fallback_model": None, "priority": "normal", "cache": True}
+    assert created == APP | defaults | {"links": [], "created_at": created["created_at"]}
     assert await ok(client.get("/api/v1/applications")) == {"items": [created]}
     assert await ok(client.get("/api/v1/applications/app")) == created
     changed = await ok(client.patch("/api/v1/applications/app", json={"latency_slo_ms": 5}))
@@ -41,6 +46,76 @@ async def test_an_application_from_registration_to_deletion(client: httpx.AsyncC
     await ok(client.delete("/api/v1/applications/app"), 204)
     assert await ok(client.get("/api/v1/applications")) == {"items": []}
     await ok(client.get("/api/v1/applications/app"), 404)
+
+
+async def test_an_application_with_a_fallback_a_priority_and_no_cache(
+    client: httpx.AsyncClient, registry: Registry
+) -> None:
+    await deploy(client, model="small")
+    given = {"fallback_model": "small", "priority": "high", "cache": False}
+    created = await ok(client.post("/api/v1/applications", json=APP | given), 201)
+    assert created == APP | given | {"links": [], "created_at": created["created_at"]}
+    changed = await ok(client.patch("/api/v1/applications/app", json={"priority": "low", "cache": True}))
+    assert changed == created | {"priority": "low", "cache": True}
+    snapshot = await registry.snapshot()
+    assert await ok(client.patch("/api/v1/applications/app", json={"priority": "low", "fallback_model": "small"}))
+    assert await registry.snapshot() == snapshot, "the same again writes nothing"
+    changed = await ok(client.patch("/api/v1/applications/app", json={"fallback_model": None}))
+    assert changed == created | {"priority": "low", "cache": True, "fallback_model": None}
+    assert await ok(client.get("/api/v1/applications")) == {"items": [changed]}
+
+
+async def test_a_models_batching(client: httpx.AsyncClient, registry: Registry) -> None:
+    await deploy(client, batch_policy="aimd", max_batch_rows=64)
+    model = await ok(client.get("/api/v1/models/m"))
+    batching = {"batch_policy": "aimd", "max_batch_rows": 64, "batch_delay_micros": 0}
+    assert model | batching == model
+    changed = await ok(client.patch("/api/v1/models/m", json={"batch_policy": "fixed", "batch_delay_micros": 500}))
+    assert changed == model | {"batch_policy": "fixed", "batch_delay_micros": 500}
+    snapshot = await registry.snapshot()
+    assert await ok(client.patch("/api/v1/models/m", json={"batch_policy": "fixed"})) == changed
+    assert await registry.snapshot() == snapshot, "the same again writes nothing"
+    changed = await ok(client.patch("/api/v1/models/m", json={"batch_policy": "deadline", "max_batch_rows": None}))
+    assert changed == model | {"batch_policy": "deadline", "max_batch_rows": None, "batch_delay_micros": 500}
+    assert await ok(client.get("/api/v1/models")) == {"items": [changed]}
+
+
+async def test_records_of_an_earlier_release_are_read_and_changed(
+    client: httpx.AsyncClient, redis_server: RedisServer, registry: Registry
+) -> None:
+    application = {
+        "name": "app",
+        "input_type": "doubles",
+        "default_output": 0,
+        "latency_slo_micros": 20_500,
+        "links": [{"model": "m", "role": "primary", "weight": 1.0}],
+        "created_at": "2026-01-01T12:00:00Z",
+        "schema": 1,
+    }
+    model = {"name": "m", "input_type": "doubles", "created_at": "2026-01-01T12:00:00Z", "schema": 1}
+    async with Redis.from_url(redis_server.url) as redis:
+        await redis.hset(keys.RECORDS["application"], "app", json.dumps(application))
+        await redis.hset(keys.RECORDS["model"], "m", json.dumps(model))
+    shown = await ok(client.get("/api/v1/applications/app"))
+    assert (shown["fallback_model"], shown["priority"], shown["cache"]) == (None, "normal", True)
+    shown = await ok(client.get("/api/v1/models/m"))
+    assert (shown["batch_policy"], shown["max_batch_rows"], shown["batch_delay_micros"]) == ("deadline", None, 0)
+    assert (await ok(client.patch("/api/v1/applications/app", json={"priority": "high"})))["priority"] == "high"
+    await ok(client.patch("/api/v1/models/m", json={"batch_delay_micros": 7}))
+    snapshot = await registry.snapshot()
+    assert snapshot is not None
+    assert (snapshot.applications["app"].priority, snapshot.models["m"].batch_delay_micros) == ("high", 7)
+
+
+async def test_a_fallback_is_deleted_by_force_only(client: httpx.AsyncClient) -> None:
+    await deploy(client)
+    await ok(client.post("/api/v1/applications", json=APP | {"fallback_model": "m"}), 201)
+    for path in ("/api/v1/models/m", "/api/v1/models/m/versions/1"):
+        error = (await ok(client.delete(path), 409))["error"]
+        assert error["code"] == "in_use"
+        assert "the fallback of 'app'" in error["message"]
+    await ok(client.delete("/api/v1/models/m?force=true"), 204)
+    assert (await ok(client.get("/api/v1/applications/app")))["fallback_model"] is None
 
 
 async def test_links_with_roles_and_weights(client: httpx.AsyncClient) -> None:

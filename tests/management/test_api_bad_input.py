@@ -14,13 +14,16 @@ from skysail_management.api.guard import MAX_BODY_BYTES
 from skysail_management.store import Registry
 
 APP = {"name": "app", "input_type": "doubles", "default_output": 0, "latency_slo_ms": 100}
+NEW = APP | {"name": "new"}
 VERSION = {"version": "1", "input_type": "doubles", "n_replicas": 0}
+SECOND = VERSION | {"version": "2"}
 
 ROUTES = [
     ("POST", "/api/v1/applications"),
     ("PATCH", "/api/v1/applications/app"),
     ("POST", "/api/v1/applications/app/links"),
     ("POST", "/api/v1/models/m/versions"),
+    ("PATCH", "/api/v1/models/m"),
     ("PATCH", "/api/v1/models/m/versions/1"),
     ("PUT", "/api/v1/models/m/current"),
 ]
@@ -96,6 +99,7 @@ async def revision(registry: Registry) -> int:
 
 
 APPS, LINKS, VERSIONS = "/api/v1/applications", "/api/v1/applications/app/links", "/api/v1/models/m/versions"
+APP_PATH, MODEL = "/api/v1/applications/app", "/api/v1/models/m"
 ANSWERS: list[tuple[str, str, Any, int, str | None, str]] = [
     ("POST", APPS, APP | {"name": 5}, 400, "name", "name: expected a valid string, got 5"),
     ("POST", APPS, APP | {"name": "A b"}, 400, "name", "Invalid application name supplied: A b"),
@@ -121,6 +125,47 @@ ANSWERS: list[tuple[str, str, Any, int, str | None, str]] = [
     ("POST", APPS, APP, 409, "name", "application 'app' already exists"),
     ("PATCH", "/api/v1/applications/app", {"latency_slo_ms": 0}, 400, "latency_slo_ms", "more than 0"),
     ("PATCH", "/api/v1/applications/app", {"name": "b"}, 400, "name", "no such field"),
+    ("POST", APPS, NEW | {"fallback_model": "none"}, 404, "fallback_model", "No model with name 'none' exists."),
+    ("POST", APPS, NEW | {"fallback_model": "M" * 5000}, 400, "fallback_model", "Invalid model name supplied: MMM"),
+    ("POST", APPS, NEW | {"fallback_model": 5}, 400, "fallback_model", "a valid string, got 5"),
+    (
+        "POST",
+        APPS,
+        NEW | {"input_type": "strings", "fallback_model": "m"},
+        409,
+        "fallback_model",
+        "expected a model with the application's input_type 'strings', got 'm' with 'doubles'",
+    ),
+    ("POST", APPS, NEW | {"priority": "urgent"}, 400, "priority", "'high', 'normal' or 'low', got 'urgent'"),
+    ("POST", APPS, NEW | {"priority": None}, 400, "priority", "'high', 'normal' or 'low', got None"),
+    ("POST", APPS, NEW | {"cache": "no"}, 400, "cache", "a valid boolean, got 'no'"),
+    ("POST", APPS, NEW | {"cache": 1}, 400, "cache", "a valid boolean, got 1"),
+    ("PATCH", APP_PATH, {"fallback_model": "none"}, 404, "fallback_model", "No model with name 'none' exists."),
+    ("PATCH", APP_PATH, {"fallback_model": ["m"]}, 400, "fallback_model", "a valid string, got ['m']"),
+    ("PATCH", APP_PATH, {"priority": "HIGH"}, 400, "priority", "'high', 'normal' or 'low', got 'HIGH'"),
+    ("PATCH", APP_PATH, {"cache": "true"}, 400, "cache", "a valid boolean, got 'true'"),
+    ("PATCH", MODEL, {"batch_policy": "greedy"}, 400, "batch_policy", "'deadline', 'aimd' or 'fixed', got 'greedy'"),
+    ("PATCH", MODEL, {"batch_policy": "fixed"}, 400, "max_batch_rows", "which batch_policy 'fixed' needs, got none"),
+    ("PATCH", MODEL, {"max_batch_rows": 0}, 400, "max_batch_rows", "expected 1 to 4096, got 0"),
+    ("PATCH", MODEL, {"max_batch_rows": 4_097}, 400, "max_batch_rows", "expected 1 to 4096, got 4097"),
+    ("PATCH", MODEL, {"max_batch_rows": 1.5}, 400, "max_batch_rows", "a valid integer, got 1.5"),
+    ("PATCH", MODEL, {"max_batch_rows": True}, 400, "max_batch_rows", "a valid integer, got True"),
+    ("PATCH", MODEL, {"batch_delay_micros": -1}, 400, "batch_delay_micros", "expected 0 to 1000000, got -1"),
+    (
+        "PATCH",
+        MODEL,
+        {"batch_delay_micros": 10**6 + 1},
+        400,
+        "batch_delay_micros",
+        "0 to 1000000, got 1000001",
+    ),
+    ("PATCH", MODEL, {"batch_delay_micros": "5"}, 400, "batch_delay_micros", "a valid integer, got '5'"),
+    ("PATCH", MODEL, {"input_type": "strings"}, 400, "input_type", "no such field"),
+    ("PATCH", "/api/v1/models/none", {"batch_policy": "aimd"}, 404, "name", "No model with name 'none' exists."),
+    ("POST", VERSIONS, SECOND | {"batch_policy": "greedy"}, 400, "batch_policy", "'deadline', 'aimd' or 'fixed'"),
+    ("POST", VERSIONS, SECOND | {"batch_policy": "fixed"}, 400, "max_batch_rows", "expected 1 to 4096, which"),
+    ("POST", VERSIONS, SECOND | {"max_batch_rows": -1}, 400, "max_batch_rows", "expected 1 to 4096, got -1"),
+    ("POST", VERSIONS, SECOND | {"batch_delay_micros": -1}, 400, "batch_delay_micros", "expected 0 to 1000000"),
     ("PATCH", "/api/v1/applications/none", {}, 404, "name", "Application 'none' does not exist"),
     ("POST", LINKS, {"model": "none"}, 404, "model", "No model with name 'none'"),
     ("POST", "/api/v1/applications/none/links", {"model": "m"}, 404, "name", "No app with name 'none' exists."),
@@ -268,7 +313,8 @@ FIELDS = st.sampled_from(
     (
         *("name", "input_type", "default_output", "latency_slo_ms", "latency_slo_micros", "version", "n_replicas"),
         *("artifact", "labels", "batch_size", "model", "role", "weight", "app_name", "model_name", "model_version"),
-        *("model_names", "verbose", "uid", "replica_id"),
+        *("model_names", "verbose", "uid", "replica_id", "fallback_model", "priority", "cache"),
+        *("batch_policy", "max_batch_rows", "batch_delay_micros"),
     )
 )
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from harness.registry_samples import NOON, a_model, an_application
 from skysail_management.applications import (
+    ApplicationAmendment,
     NewApplication,
     NewLink,
     delete_application,
@@ -20,6 +21,7 @@ from skysail_management.applications import (
 from skysail_management.errors import (
     ConflictError,
     IncompatibleError,
+    InUseError,
     InvalidError,
     ManagementError,
     NotFoundError,
@@ -111,10 +113,89 @@ def test_a_name_is_taken_once() -> None:
 
 
 def test_an_update_changes_what_is_given_and_nothing_else() -> None:
-    snapshot = holding(an_application(links=(Link("m"),)))
-    (entry,) = update_application(snapshot, "app", latency_slo_micros=5, default_output=(None,))
-    assert entry.record == an_application(links=(Link("m"),), latency_slo_micros=5, default_output=None)
-    assert update_application(snapshot, "app", latency_slo_micros=100_000, default_output=None) == []
+    before = an_application(links=(Link("m"),), fallback_model="small", priority="low")
+    snapshot = holding(before)
+    amendment = ApplicationAmendment(latency_slo_micros=5, default_output=None, cache=False)
+    (entry,) = update_application(snapshot, "app", amendment)
+    assert entry.record == msgspec.structs.replace(before, latency_slo_micros=5, default_output=None, cache=False)
+    (entry,) = update_application(snapshot, "app", ApplicationAmendment(fallback_model=None, priority="high"))
+    assert entry.record == msgspec.structs.replace(before, fallback_model=None, priority="high")
+
+
+@pytest.mark.parametrize(
+    "amendment",
+    [
+        ApplicationAmendment(),
+        ApplicationAmendment(100_000, -1.0, None, "normal", True),
+    ],
+)
+def test_an_update_that_changes_nothing_writes_nothing(amendment: ApplicationAmendment) -> None:
+    assert update_application(holding(an_application()), "app", amendment) == []
+
+
+def test_an_application_is_registered_with_what_it_was_given() -> None:
+    (entry,) = register_application(
+        holding(a_model("small")), new(fallback_model="small", priority="high", cache=False), NOON
+    )
+    assert entry.record == an_application(fallback_model="small", priority="high", cache=False)
+
+
+FALLBACKS: list[tuple[str, type[ManagementError], str]] = [
+    ("none", NotFoundError, "No model with name 'none' exists."),
+    ("a b", InvalidError, "Invalid model name supplied: a b."),
+    ("text", IncompatibleError, "fallback_model: expected a model with the application's input_type 'doubles', got"),
+]
+
+
+@pytest.mark.parametrize(
+    ("fallback", "error", "text"),
+    [*FALLBACKS, ("m", InUseError, "fallback_model: 'm' cannot both be asked first by application 'app' and be its")],
+)
+def test_a_fallback_that_cannot_be_says_why(fallback: str, error: type[ManagementError], text: str) -> None:
+    models = [a_model(), a_model("text", input_type=InputType.STRINGS)]
+    linked = holding(an_application(links=(Link("m"),)), *models)
+    with pytest.raises(error) as caught:
+        update_application(linked, "app", ApplicationAmendment(fallback_model=fallback))
+    assert caught.value.message.startswith(text)
+    assert caught.value.field == "fallback_model"
+
+
+@pytest.mark.parametrize(("fallback", "error", "text"), FALLBACKS)
+def test_a_fallback_is_looked_at_when_the_application_is_registered(
+    fallback: str, error: type[ManagementError], text: str
+) -> None:
+    with pytest.raises(error) as caught:
+        register_application(holding(a_model("text", input_type=InputType.STRINGS)), new(fallback_model=fallback), NOON)
+    assert caught.value.message.startswith(text)
+    assert caught.value.field == "fallback_model"
+
+
+@pytest.mark.parametrize(
+    "links",
+    [(Link("other"), Link("m")), (Link("m", "candidate", 0.0), Link("other", "candidate")), (Link("m", "shadow"),)],
+)
+def test_a_fallback_may_be_linked_as_long_as_it_is_not_asked_first(links: tuple[Link, ...]) -> None:
+    snapshot = holding(an_application(links=links), a_model(), a_model("other"))
+    (entry,) = update_application(snapshot, "app", ApplicationAmendment(fallback_model="m"))
+    assert entry.record == an_application(links=links, fallback_model="m")
+
+
+def test_the_fallback_cannot_be_linked_as_the_model_to_ask() -> None:
+    snapshot = holding(an_application(fallback_model="m"), a_model(), a_model("other"))
+    with pytest.raises(InUseError, match="model: 'm' cannot both be asked first by application 'app' and be its"):
+        link_models(snapshot, "app", [NewLink("m")])
+    (entry,) = link_models(snapshot, "app", [NewLink("other"), NewLink("m", "shadow")])
+    assert entry.record == an_application(links=(Link("other"), Link("m", "shadow")), fallback_model="m")
+
+
+def test_a_fallback_left_alone_by_an_unlinked_model_hinders_no_other_change() -> None:
+    links = (Link("other"), Link("m"))
+    snapshot = holding(an_application(links=links, fallback_model="m"), a_model(), a_model("other"), a_model("new"))
+    left = snapshot.with_entries(unlink_models(snapshot, "app", ["other"]), 2)
+    (entry,) = link_models(left, "app", [NewLink("new", "shadow")])
+    (updated,) = update_application(left, "app", ApplicationAmendment(cache=False))
+    assert entry.record == an_application(links=(Link("m"), Link("new", "shadow")), fallback_model="m")
+    assert updated.record == an_application(links=(Link("m"),), fallback_model="m", cache=False)
 
 
 def test_models_are_linked_in_order_with_role_and_weight() -> None:
@@ -170,4 +251,4 @@ def test_what_does_not_exist_cannot_be_changed_or_deleted() -> None:
     with pytest.raises(NotFoundError, match="Application 'x' does not exist"):
         delete_application(holding(), "x")
     with pytest.raises(NotFoundError, match="Application 'x' does not exist"):
-        update_application(holding(), "x", latency_slo_micros=1, default_output=None)
+        update_application(holding(), "x", ApplicationAmendment())

@@ -78,6 +78,28 @@ async def test_applications(clipper: ClipperClient) -> None:
     assert await clipper.json("get_all_applications", verbose=False) == []
 
 
+async def test_what_clipper_does_not_know_is_kept_and_neither_shown_nor_taken(
+    clipper: ClipperClient, client: httpx.AsyncClient
+) -> None:
+    await clipper.add_app(fallback_model="none", priority="urgent", cache="no")
+    await clipper.add_model(batch_policy="greedy", max_batch_rows=0, batch_delay_micros=-1)
+    application = (await client.get("/api/v1/applications/app")).json()
+    assert (application["fallback_model"], application["priority"], application["cache"]) == (None, "normal", True)
+    model = (await client.get("/api/v1/models/m")).json()
+    assert (model["batch_policy"], model["max_batch_rows"], model["batch_delay_micros"]) == ("deadline", None, 0)
+    await clipper.add_model("small")
+    given = {"fallback_model": "small", "priority": "high", "cache": False}
+    assert (await client.patch("/api/v1/applications/app", json=given)).status_code == 200
+    assert (await client.patch("/api/v1/models/m", json={"batch_policy": "aimd"})).status_code == 200
+    await clipper.ok("add_model_links", app_name="app", model_names=["m"])
+    await clipper.add_model(version="2")
+    application = (await client.get("/api/v1/applications/app")).json()
+    assert application | given == application
+    assert (await client.get("/api/v1/models/m")).json()["batch_policy"] == "aimd"
+    shown = await clipper.json("get_application", name="app")
+    assert shown.keys() == {"name", "input_type", "default_output", "latency_slo_micros", "linked_models"}
+
+
 async def test_a_default_output_is_json_if_it_is_json_text(clipper: ClipperClient, client: httpx.AsyncClient) -> None:
     for text, meant in {
         "-1.0": -1.0,

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from harness.registry_samples import NOON, a_model, a_replica, a_version, an_application
+from skysail_management.batching import BatchingAmendment
 from skysail_management.errors import ConflictError, IncompatibleError, InUseError, InvalidError, NotFoundError
 from skysail_management.models import (
     NewVersion,
@@ -67,6 +68,7 @@ def test_a_version_may_be_made_current_at_once() -> None:
         ({"labels": ["a\n"]}, "labels"),
         ({"container_image": "x" * 5000}, "container_image"),
         ({"model_data_path": "\x00"}, "model_data_path"),
+        ({"batching": BatchingAmendment("fixed")}, "max_batch_rows"),
     ],
 )
 def test_what_a_version_may_not_be_is_named_by_its_field(facts: dict[str, Any], field: str) -> None:
@@ -167,6 +169,41 @@ def test_a_model_goes_with_its_last_version_unless_it_is_linked() -> None:
     assert after(alone, delete_version(alone, "m", "1", force=False)).models == {}
     linked = holding(an_application(links=(Link("m"),)), a_model(current_version="1"), a_version())
     assert after(linked, delete_version(linked, "m", "1", force=True)).models == {"m": a_model()}
+
+
+def test_a_fallback_is_deleted_only_by_force() -> None:
+    snapshot = holding(
+        an_application("a", links=(Link("other"),), fallback_model="m"),
+        an_application("b", links=(Link("m"),)),
+        an_application("c", fallback_model="m"),
+        *(record for name in ("m", "other") for record in (a_model(name, current_version="1"), a_version(name))),
+    )
+    uses = "linked to 'b' and the fallback of 'a', 'c'"
+    with pytest.raises(InUseError, match=f"Model 'm' is {uses}"):
+        delete_model(snapshot, "m", force=False)
+    with pytest.raises(InUseError, match=f"current version of model 'm', which is {uses}"):
+        delete_version(snapshot, "m", "1", force=False)
+    changed = after(snapshot, delete_model(snapshot, "m", force=True))
+    assert changed.applications == {
+        "a": an_application("a", links=(Link("other"),)),
+        "b": an_application("b"),
+        "c": an_application("c"),
+    }
+
+
+def test_a_model_that_is_a_fallback_outlives_its_last_version() -> None:
+    snapshot = holding(an_application(fallback_model="m"), a_model(current_version="1"), a_version())
+    with pytest.raises(InUseError, match="which is the fallback of 'app'"):
+        delete_version(snapshot, "m", "1", force=False)
+    assert after(snapshot, delete_version(snapshot, "m", "1", force=True)).models == {"m": a_model()}
+
+
+def test_the_batching_given_with_a_version_is_the_models() -> None:
+    snapshot = add(holding(), batching=BatchingAmendment("aimd", 64, 500))
+    batching: dict[str, Any] = {"batch_policy": "aimd", "max_batch_rows": 64, "batch_delay_micros": 500}
+    assert snapshot.models["m"] == a_model(current_version="1", **batching)
+    snapshot = add(snapshot, version="2", n_replicas=0)
+    assert snapshot.models["m"] == a_model(current_version="1", **batching)
 
 
 def test_deleting_a_model_deletes_all_of_it_and_nothing_else() -> None:

@@ -1,11 +1,12 @@
 """Applications and their links under /api/v1."""
 
 from fastapi import APIRouter, Response
+from msgspec import UNSET
 
 from skysail_management.api.bodies import ApplicationChange, LinkRequest, NewApplicationRequest
 from skysail_management.api.errors import ERROR_RESPONSES
 from skysail_management.api.views import ApplicationView, Items
-from skysail_management.applications import NewApplication, NewLink
+from skysail_management.applications import ApplicationAmendment, NewApplication, NewLink
 from skysail_management.errors import InvalidError, NotFoundError
 from skysail_management.service import Service
 
@@ -17,7 +18,15 @@ def applications_router(service: Service) -> APIRouter:
 
     @router.post("", status_code=201, summary="Register an application")
     async def register(body: NewApplicationRequest) -> ApplicationView:
-        new = NewApplication(body.name, body.input_type, body.default_output, _micros(body.latency_slo_ms))
+        new = NewApplication(
+            body.name,
+            body.input_type,
+            body.default_output,
+            _micros(body.latency_slo_ms),
+            fallback_model=body.fallback_model,
+            priority=body.priority,
+            cache=body.cache,
+        )
         return ApplicationView.of(await service.register_application(new))
 
     @router.get("", summary="List the applications")
@@ -33,15 +42,9 @@ def applications_router(service: Service) -> APIRouter:
             raise NotFoundError(f"Application '{name}' does not exist", field="name")
         return ApplicationView.of(application)
 
-    @router.patch("/{name}", summary="Change the default output or the latency objective")
+    @router.patch("/{name}", summary="Change anything but the name, the input type and the links")
     async def change(name: str, body: ApplicationChange) -> ApplicationView:
-        is_given = "default_output" in body.model_fields_set
-        application = await service.update_application(
-            name,
-            latency_slo_micros=None if body.latency_slo_ms is None else _micros(body.latency_slo_ms),
-            default_output=(body.default_output,) if is_given else None,
-        )
-        return ApplicationView.of(application)
+        return ApplicationView.of(await service.update_application(name, _amendment(body)))
 
     @router.delete("/{name}", status_code=204, summary="Delete an application with its links and feedback")
     async def delete(name: str) -> Response:
@@ -62,6 +65,17 @@ def _add_link_routes(router: APIRouter, service: Service) -> None:
     async def unlink(name: str, model: str) -> Response:
         await service.unlink_models(name, [model])
         return Response(status_code=204)
+
+
+def _amendment(body: ApplicationChange) -> ApplicationAmendment:
+    """What of it was said; null is a value for the default output and for the fallback only."""
+    return ApplicationAmendment(
+        latency_slo_micros=UNSET if body.latency_slo_ms is None else _micros(body.latency_slo_ms),
+        default_output=body.default_output if "default_output" in body.model_fields_set else UNSET,
+        fallback_model=body.fallback_model if "fallback_model" in body.model_fields_set else UNSET,
+        priority=UNSET if body.priority is None else body.priority,
+        cache=UNSET if body.cache is None else body.cache,
+    )
 
 
 def _micros(latency_slo_ms: float) -> int:

@@ -1,13 +1,16 @@
 """What clients send to /api/v1. Shapes and types only: what a name or a number may be is the service layer's to say."""
 
-from typing import Any, Literal
+from typing import Any
 
+from msgspec import UNSET
 from pydantic import BaseModel, ConfigDict, Field
 
-from skysail_management.records import InputType
+from skysail_management.batching import BatchingAmendment
+from skysail_management.records import BatchPolicy, InputType, LinkRole, Priority
 
 __all__ = [
     "ApplicationChange",
+    "BatchingChange",
     "CurrentVersion",
     "LinkRequest",
     "NewApplicationRequest",
@@ -15,6 +18,9 @@ __all__ = [
     "Replicas",
 ]
 
+_FALLBACK = "a model of the same input type, asked when the linked model has no room for a query"
+_PRIORITY = "the application's standing among those that share a model"
+_CACHE = "whether a prediction for equal input may be given again"
 _INPUT_TYPES = f"one of {', '.join(InputType)}, or a name Clipper has for it"
 
 
@@ -29,6 +35,9 @@ class NewApplicationRequest(_Body):
     input_type: str = Field(description=_INPUT_TYPES, examples=["doubles"])
     default_output: Any = Field(description="any JSON: the answer when no prediction comes in time", examples=[-1.0])
     latency_slo_ms: float = Field(description="how long a query may take, up to an hour", examples=[100.0])
+    fallback_model: str | None = Field(default=None, description=_FALLBACK, examples=["small"])
+    priority: Priority = Field(default="normal", description=_PRIORITY)
+    cache: bool = Field(default=True, description=_CACHE)
 
 
 class ApplicationChange(_Body):
@@ -36,18 +45,46 @@ class ApplicationChange(_Body):
 
     default_output: Any = Field(default=None, description="any JSON", examples=[0.0])
     latency_slo_ms: float | None = Field(default=None, description="up to an hour", examples=[50.0])
+    fallback_model: str | None = Field(default=None, description=f"{_FALLBACK}; null: none", examples=["small"])
+    priority: Priority | None = Field(default=None, description=_PRIORITY, examples=["high"])
+    cache: bool | None = Field(default=None, description=_CACHE, examples=[False])
 
 
 class LinkRequest(_Body):
     """A model to link to an application."""
 
     model: str = Field(description="a model of the application's input type", examples=["forest"])
-    role: Literal["primary", "candidate", "shadow"] = Field(default="primary", description="what it is linked for")
+    role: LinkRole = Field(default="primary", description="what it is linked for")
     weight: float = Field(default=1.0, description="its share of the traffic among candidates")
 
 
-class NewVersionRequest(_Body):
-    """A version of a model to deploy; the first one registers the model."""
+class BatchingChange(_Body):
+    """How rows are put into batches, for all versions of the model; what is left out stays."""
+
+    batch_policy: BatchPolicy | None = Field(
+        default=None,
+        description="deadline (at first): as many rows as meet their deadlines; aimd: found by additive increase and "
+        "multiplicative decrease; fixed: max_batch_rows",
+        examples=["fixed"],
+    )
+    max_batch_rows: int | None = Field(
+        default=None, description="1 to 4096: the size for fixed, else a cap; null: no cap", examples=[64]
+    )
+    batch_delay_micros: int | None = Field(
+        default=None, description="0 to 1000000: how long a batch may wait for more rows", examples=[500]
+    )
+
+    def batching(self) -> BatchingAmendment:
+        """What of it was said."""
+        return BatchingAmendment(
+            batch_policy=UNSET if self.batch_policy is None else self.batch_policy,
+            max_batch_rows=self.max_batch_rows if "max_batch_rows" in self.model_fields_set else UNSET,
+            batch_delay_micros=UNSET if self.batch_delay_micros is None else self.batch_delay_micros,
+        )
+
+
+class NewVersionRequest(BatchingChange):
+    """A version of a model to deploy; the first one registers the model. The batching is the model's."""
 
     version: str = Field(description="immutable once registered", examples=["1"])
     input_type: str = Field(description=_INPUT_TYPES, examples=["doubles"])

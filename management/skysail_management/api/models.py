@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Response
 
-from skysail_management.api.bodies import CurrentVersion, NewVersionRequest, Replicas
+from skysail_management.api.bodies import BatchingChange, CurrentVersion, NewVersionRequest, Replicas
 from skysail_management.api.errors import ERROR_RESPONSES
 from skysail_management.api.views import Items, ModelView, VersionView
 from skysail_management.errors import NotFoundError
@@ -28,6 +28,11 @@ def models_router(service: Service) -> APIRouter:
             raise NotFoundError(f"No model with name '{name}' exists.", field="name")
         return ModelView.of(snapshot, snapshot.models[name])
 
+    @router.patch("/{name}", summary="Change how rows are put into batches")
+    async def change(name: str, body: BatchingChange) -> ModelView:
+        snapshot, model = await service.amend_batching(name, body.batching())
+        return ModelView.of(snapshot, model)
+
     @router.delete("/{name}", status_code=204, summary="Delete a model with its versions, replicas and artifacts")
     async def delete(name: str, force: bool = False) -> Response:
         await service.delete_model(name, force=force)
@@ -45,7 +50,8 @@ def models_router(service: Service) -> APIRouter:
 def _add_version_routes(router: APIRouter, service: Service) -> None:
     @router.post("/{name}/versions", status_code=201, summary="Deploy a version")
     async def deploy(name: str, body: NewVersionRequest) -> VersionView:
-        snapshot, version = await service.add_version(NewVersion(model=name, **body.model_dump()))
+        facts = body.model_dump(exclude=set(BatchingChange.model_fields))
+        snapshot, version = await service.add_version(NewVersion(model=name, batching=body.batching(), **facts))
         return VersionView.of(snapshot, version)
 
     @router.get("/{name}/versions/{version}", summary="Show a version with its replicas")

@@ -8,8 +8,10 @@ from pydantic import BaseModel, Field
 from skysail_management.artifacts import Artifact
 from skysail_management.records import (
     Application,
+    BatchPolicy,
     LinkRole,
     Model,
+    Priority,
     Replica,
     ReplicaState,
     Snapshot,
@@ -44,6 +46,9 @@ class ApplicationView(BaseModel):
     default_output: Any
     latency_slo_ms: float
     links: list[LinkView]
+    fallback_model: str | None
+    priority: Priority
+    cache: bool
     created_at: datetime
 
     @classmethod
@@ -54,6 +59,9 @@ class ApplicationView(BaseModel):
             default_output=application.default_output,
             latency_slo_ms=application.latency_slo_micros / 1000,
             links=[LinkView(model=link.model, role=link.role, weight=link.weight) for link in application.links],
+            fallback_model=application.fallback_model,
+            priority=application.priority,
+            cache=application.cache,
             created_at=application.created_at,
         )
 
@@ -66,6 +74,9 @@ class ModelView(BaseModel):
     current_version: str | None
     next_version: str | None
     versions: list[str]
+    batch_policy: BatchPolicy
+    max_batch_rows: int | None
+    batch_delay_micros: int
     created_at: datetime
 
     @classmethod
@@ -77,6 +88,9 @@ class ModelView(BaseModel):
             current_version=model.current_version,
             next_version=model.next_version,
             versions=[version.version for version in sorted(versions, key=lambda v: (v.created_at, v.version))],
+            batch_policy=model.batch_policy,
+            max_batch_rows=model.max_batch_rows,
+            batch_delay_micros=model.batch_delay_micros,
             created_at=model.created_at,
         )
 
