@@ -13,7 +13,7 @@ import sysconfig
 import tempfile
 from pathlib import Path
 
-from skysail_frontend.compiled import DIGEST, FOLDER, MODULES, PACKAGE, SHARED_LIBRARY, digest
+from skysail_frontend.compiled import FOLDER, MODULES, PACKAGE, SHARED_LIBRARY, digest, is_complete
 
 __all__ = ["main"]
 
@@ -33,10 +33,11 @@ def main() -> int:
     """0 when compiled modules are there, 1 with a reason on stderr."""
     try:
         if is_current():
-            print("the compiled modules are current")
+            sys.stdout.write("the compiled modules are current\n")
         else:
             _check_tools()
-            print(f"compiling {len(MODULES)} modules of the query frontend (half a minute)", flush=True)
+            sys.stdout.write(f"compiling {len(MODULES)} modules of the query frontend (half a minute)\n")
+            sys.stdout.flush()
             with tempfile.TemporaryDirectory(prefix="skysail-compiling-") as folder:
                 _install(_compile(Path(folder)))
     except (CompilingError, OSError) as error:
@@ -47,13 +48,13 @@ def main() -> int:
 
 def is_current() -> bool:
     """Whether there is nothing to do."""
-    recorded = FOLDER / DIGEST
-    return recorded.exists() and recorded.read_text() == digest()
+    return is_complete(FOLDER / digest(PACKAGE))
 
 
 def _check_tools() -> None:
-    if importlib.util.find_spec("mypyc") is None or importlib.util.find_spec("setuptools") is None:
-        raise CompilingError("mypyc is missing: pip install 'skysail-query-frontend[compile]'")
+    for tool in ("mypyc", "setuptools"):
+        if importlib.util.find_spec(tool) is None:
+            raise CompilingError(f"{tool} is missing: pip install 'skysail-query-frontend[compile]'")
     if not (Path(sysconfig.get_path("include")) / "Python.h").exists():
         raise CompilingError("Python's headers are missing: apt-get install python3-dev")
     compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()[0]
@@ -62,7 +63,7 @@ def _check_tools() -> None:
 
 
 def _compile(folder: Path) -> Path:
-    """Compiles a copy of the package in `folder`; returns where the modules are."""
+    """Compiles a copy of the package in `folder`; returns where the modules are, in a folder named by its digest."""
     package = folder / PACKAGE.name
     shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns(FOLDER.name, "__pycache__"))
     (folder / "mypy.ini").write_text("[mypy]\npython_version = {}.{}\n".format(*sys.version_info))
@@ -74,16 +75,23 @@ def _compile(folder: Path) -> Path:
         raise CompilingError(f"the compiler failed:\n{done.stdout}{done.stderr}".rstrip())
     for library in built.glob(f"{SHARED_LIBRARY}*"):
         library.rename(built / PACKAGE.name / library.name)
-    (built / PACKAGE.name / DIGEST).write_text(digest())
-    return built / PACKAGE.name
+    return (built / PACKAGE.name).rename(folder / digest(package))
 
 
 def _install(built: Path) -> None:
-    """Puts the new modules in place of old ones; a frontend that starts meanwhile finds either, or none."""
-    (FOLDER / DIGEST).unlink(missing_ok=True)
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    shutil.copytree(built, FOLDER, ignore=shutil.ignore_patterns(DIGEST))
-    shutil.copy(built / DIGEST, FOLDER / DIGEST)
+    """Puts the new modules in place of all others, complete from the moment on that they are there."""
+    FOLDER.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=FOLDER, prefix="new-") as folder:
+        copied = shutil.copytree(built, Path(folder) / built.name)
+        shutil.rmtree(FOLDER / built.name, ignore_errors=True)  # incomplete, or nobody would compile
+        copied.rename(FOLDER / built.name)
+    for other in FOLDER.iterdir():
+        if other.name == built.name:
+            continue
+        if other.is_dir():
+            shutil.rmtree(other, ignore_errors=True)
+        else:
+            other.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":
