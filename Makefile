@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo up down test lint types bench clean
+.PHONY: help setup compile demo up down test lint types bench clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -14,6 +14,9 @@ $(STAMP): constraints.txt requirements-dev.txt scripts/setup.sh */pyproject.toml
 	@bash scripts/setup.sh $(VENV)
 
 setup: $(STAMP) ## make the environment in .venv and nothing else
+
+compile: $(STAMP) ## translate the query frontend's hot path to C again after an edit
+	@$(BIN)/python -m skysail_frontend.compiling
 
 demo: $(STAMP) ## start the stack, serve a real model, print accuracy and speed, stop everything
 	@$(BIN)/python -m examples.demo.demo $(DEMO_FLAGS)
@@ -36,5 +39,5 @@ types: $(STAMP) ## strict type checks, tests included
 bench: $(STAMP) ## measure against the baselines in one run; table on screen, raw figures in benchmarks/results
 	@$(BIN)/python -m benchmarks.serving
 
-clean: ## remove the environment and caches
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean: ## remove the environment, compiled modules and caches
+	rm -rf $(VENV) query_frontend/skysail_frontend/_compiled .pytest_cache .mypy_cache .ruff_cache .hypothesis
