@@ -40,6 +40,13 @@ class BatchQueue:
         self.n_bytes = n_bytes
         return True
 
+    def n_ahead(self, deadline_s: float) -> int:
+        """How many queries a new one with this deadline would wait behind; tombstones may be among them."""
+        queries = self._queries
+        if not queries or queries[-1].deadline_s <= deadline_s:
+            return self.n_rows
+        return min(self.n_rows, bisect_right(queries, deadline_s, key=_deadline))
+
     def forget(self, query: Query) -> None:
         """Uncounts a query in the queue that no longer wants an answer. Its ``is_done`` must be set already."""
         self.n_rows -= 1

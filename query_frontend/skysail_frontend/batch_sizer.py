@@ -28,22 +28,32 @@ MIN_SLOPE_S = 1e-9
 """The slope never reaches zero: at low load all batches have one size and an unclamped fit learns a negative one."""
 N_PIVOTS = 32
 """How many starting points are tried when the head of the queue cannot be met together with the rest."""
+TIGHTNESS = 0.2
+"""A query counts for its weight times ``objective ** -TIGHTNESS`` where not all can be met. 0 maximises the rows per
+second and starves tight objectives, 1 serves them first and loses a tenth of all (docs/scheduling.md has figures)."""
+N_SAMPLES = 8
+"""From so many rows the worth of a candidate batch is estimated."""
 
 
 class BatchSizer:
-    """The latency model of one model version and the sizes that follow from it.
+    """The latency model of one model version and the sizes that follow from it: the policy ``deadline``.
 
     Invariants: ``0 <= alpha_s <= min(window)``; ``beta_s >= MIN_SLOPE_S``; a size is at least 1, at most `max_rows`
-    and at most GROWTH times the largest of the window. `observe` takes a few microseconds, whatever the window holds.
+    and at most GROWTH times ``largest_rows``, the largest of the window. `observe` takes a few microseconds, whatever
+    the window holds.
     """
 
     def __init__(self, max_rows: int) -> None:
-        self._max_rows = max_rows
+        self.max_rows = max_rows
         self._surprises: list[tuple[int, float]] = []
         self.alpha_s = 0.0
         self.beta_s = MIN_SLOPE_S
         self.residual_p95 = 0.0
         self._begin_window()
+
+    def limit(self, max_rows: int) -> None:
+        """At most so many rows from now on."""
+        self.max_rows = max_rows
 
     def observe(self, n_rows: int, seconds: float) -> None:
         """A batch of `n_rows` computed for `seconds`."""
@@ -71,10 +81,10 @@ class BatchSizer:
         return (1.0 + self.residual_p95) * self.latency_s(n_rows)
 
     def choose(self, waiting: Sequence[Query], now_s: float, overhead_s: float) -> tuple[int, int]:
-        """How many of the earliest deadlines to skip, and how many rows to send from there on.
+        """How many of the earliest deadlines to skip, and how many rows to send from there on; 0 when nothing fits.
 
         `waiting` is sorted by deadline and not empty; `overhead_s` is what a batch spends outside the model. The head
-        leads when the batch it allows clears the queue; else the start that gives the most rows per second leads, and
+        leads when the batch it allows clears the queue; else the start that gives the most worth per second leads, and
         what is skipped stays queued until its own deadline. Sizing from the head's remaining time alone becomes
         metastable after one stall: single-row batches for ever.
         """
@@ -83,25 +93,32 @@ class BatchSizer:
         n_head = self._n_feasible(waiting[0].deadline_s - now_s - overhead_s, cap)
         if n_head >= min(n_waiting, cap):
             return 0, min(n_waiting, cap)
-        best = (0, n_head) if n_head else (n_waiting - 1, 1)  # nothing fits: one row, the youngest, goes as a probe
-        best_rate = n_head / self.latency_s(n_head) if n_head else 0.0
+        best = (0, n_head)
+        best_rate = _worth(waiting, 0, n_head) / self.latency_s(n_head) if n_head else 0.0
         step = max(1, n_waiting // N_PIVOTS)
         for i in range(step, n_waiting, step):
             n_rows = min(self._n_feasible(waiting[i].deadline_s - now_s - overhead_s, cap), n_waiting - i)
-            if n_rows and n_rows / self.latency_s(n_rows) > best_rate * 1.000001:
-                best, best_rate = (i, n_rows), n_rows / self.latency_s(n_rows)
+            if n_rows:
+                rate = _worth(waiting, i, n_rows) / self.latency_s(n_rows)
+                if rate > best_rate * 1.000001:
+                    best, best_rate = (i, n_rows), rate
         return best
+
+    def feasible_rows(self, budget_s: float) -> int:
+        """The most rows that are computed within `budget_s`, as far as is known; one at least."""
+        return max(1, self._n_feasible(budget_s, self._cap()))
+
+    @property
+    def is_trusted(self) -> bool:
+        """Enough batches were seen for a prediction to mean something."""
+        return len(self._window) >= N_TRUSTED
 
     def statistics(self) -> dict[str, float]:
         return {"alpha_s": self.alpha_s, "beta_s": self.beta_s, "residual_p95": self.residual_p95, "cap": self._cap()}
 
     def _cap(self) -> int:
         """The most rows now."""
-        return min(self._max_rows, GROWTH * self._largest) if self._window else 1
-
-    @property
-    def _largest(self) -> int:
-        return -int(self._least_negative_rows.value)
+        return min(self.max_rows, GROWTH * self.largest_rows) if self._window else 1
 
     def _n_feasible(self, budget_s: float, cap: int) -> int:
         """max{ b <= cap : U(b) <= budget_s }, 0 when not even one row fits."""
@@ -110,7 +127,7 @@ class BatchSizer:
 
     def _is_surprise(self, n_rows: int, seconds: float) -> bool:
         """Outside the window's sizes anything between "all cost is fixed" and "all cost is per row" is expected."""
-        nearest = min(max(n_rows, self._least_rows.value), self._largest)
+        nearest = min(max(n_rows, self._least_rows.value), self.largest_rows)
         nearest_s = self.latency_s(int(nearest))
         expected_s = (self.latency_s(n_rows), nearest_s, nearest_s * n_rows / nearest)
         slowest_s = (1.0 + self.residual_p95) * max(expected_s)
@@ -127,6 +144,7 @@ class BatchSizer:
         self._least_seconds = SlidingMinimum(N_WINDOW)
         self._least_rows = SlidingMinimum(N_WINDOW)
         self._least_negative_rows = SlidingMinimum(N_WINDOW)
+        self.largest_rows = 0
 
     def _learn(self, n_rows: int, seconds: float) -> None:
         self._window.append((n_rows, seconds))
@@ -136,6 +154,7 @@ class BatchSizer:
         self._least_seconds.push(seconds)
         self._least_rows.push(n_rows)
         self._least_negative_rows.push(-n_rows)
+        self.largest_rows = -int(self._least_negative_rows.value)
         self._fit()
 
     def _weigh(self, n_rows: int, seconds: float, sign: float) -> None:
@@ -156,3 +175,15 @@ class BatchSizer:
             slope, intercept = 0.0, self._sum_s / n
         self.beta_s = max(MIN_SLOPE_S, slope)
         self.alpha_s = min(intercept, self._least_seconds.value)
+
+
+def _worth(waiting: Sequence[Query], start: int, n_rows: int) -> float:
+    """What `n_rows` queries from `start` on count for, reckoned from a few of them when there are many."""
+    step = max(1, n_rows // N_SAMPLES)
+    total = 0.0
+    n_seen = 0
+    for i in range(start, start + n_rows, step):
+        query = waiting[i]
+        total += query.weight * max(query.deadline_s - query.arrival_s, 1e-6) ** -TIGHTNESS
+        n_seen += 1
+    return total * n_rows / n_seen

@@ -63,6 +63,7 @@ class Dispatcher(LinkEvents):
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at_s = float("inf")
         self._next_log_s = 0.0
+        self._policy: tuple[str, int | None, float] = ("deadline", None, 0.0)
         self._recorder = recorder
 
     def submit(self, query: Query) -> str | None:
@@ -70,12 +71,21 @@ class Dispatcher(LinkEvents):
         if not self._connections and not self._dialled:
             return DefaultReason.NO_REPLICA
         reason = self.scheduler.submit(query, query.arrival_s)
-        if reason is None:
+        if reason is not None:
+            self.metrics.count_refused_query(reason)
+        else:
             query.dispatcher = self
             if not self._is_pump_due:
                 self._is_pump_due = True
                 self._loop.call_soon(self._pump)
         return reason
+
+    def set_policy(self, name: str, max_batch_rows: int | None, batch_delay_s: float) -> None:
+        """How batches are sized from now on; see `Scheduler.set_policy`."""
+        policy = (name, max_batch_rows, batch_delay_s)
+        if policy != self._policy:
+            self._policy = policy
+            self.scheduler.set_policy(*policy)
 
     def cancel(self, query: Query) -> None:
         """The client is gone: the query leaves the queue, and its batch is cancelled when nobody else waits for it."""
@@ -96,7 +106,7 @@ class Dispatcher(LinkEvents):
     async def close(self, reason: str) -> None:
         """Answers everything taken in with the default output and closes all connections."""
         now_s = self._clock()
-        _default_all(self.scheduler.queue.take_all(), reason, now_s)
+        _default_all(self.scheduler.take_all(), reason, now_s)
         for batch in self._batches.values():
             _default_all(batch.queries, reason, now_s)
         links, self._links = list(self._links.values()), {}
@@ -111,9 +121,8 @@ class Dispatcher(LinkEvents):
 
     def update_gauges(self) -> None:
         """Writes the gauges; called about once a second, not per query."""
-        self.metrics.queue_rows.set(self.scheduler.queue.n_rows)
-        self.metrics.in_flight_batches.set(self.scheduler.n_in_flight)
         self.metrics.replicas.set(len(self._connections))
+        self.metrics.show(self.scheduler)
 
     def statistics(self) -> dict[str, Any]:
         return {"model": self.model, "version": self.version, **self.scheduler.statistics()}
@@ -132,7 +141,7 @@ class Dispatcher(LinkEvents):
         self._connections.pop(replica, None)
         for batch in self.scheduler.remove_replica(replica):
             self._batches.pop(batch.batch_id, None)
-            self._retry(batch, DefaultReason.CONTAINER_LOST, now_s)
+            self._refuse(self.scheduler.lost(batch, now_s), DefaultReason.CONTAINER_LOST, now_s)
         self._give_up_without_replicas(now_s)
         self.update_gauges()
         self._pump()
@@ -159,6 +168,8 @@ class Dispatcher(LinkEvents):
         queued_s = min(result.queued_us * 1e-6, elapsed_s - computed_s)
         self.scheduler.finished(batch, queued_s, computed_s, now_s)
         self.metrics.observe_batch(batch, queued_s, computed_s, now_s)
+        if batch.twin is not None:
+            self._call_off(batch.separate())
         self._pump()  # the next batch leaves before this one's answers are written
         self._answer(batch, result, now_s)
 
@@ -172,15 +183,20 @@ class Dispatcher(LinkEvents):
         if refused.code == "draining":
             self.scheduler.drains(batch)
         else:
-            self.scheduler.returned(batch)
+            self.scheduler.returned(batch, now_s)
         if refused.code == "bad_rows":
             logger.warning("%s:%s could not read a batch: %s", self.model, self.version, refused.text)
             _default_all(batch.queries, DefaultReason.REJECTED_INPUT, now_s)
         elif refused.code == "expired":
             _default_all(batch.queries, DefaultReason.DEADLINE, now_s)
         else:
-            self._retry(batch, DefaultReason.OVERLOAD, now_s)
+            self._refuse(self.scheduler.retry(batch, now_s), DefaultReason.OVERLOAD, now_s)
         self._pump()
+
+    def _call_off(self, twin: Batch | None) -> None:
+        """The other copy of a batch is back first: this one need not run any more, if it has not begun."""
+        if twin is not None and twin.batch_id in self._batches:
+            self._connections[twin.replica].cancel_batch(twin.batch_id)
 
     def _pump(self) -> None:
         """Sends every batch that may go now and arms the timer."""
@@ -200,6 +216,7 @@ class Dispatcher(LinkEvents):
                 _default_all(batch.queries, DefaultReason.REJECTED_INPUT, now_s)
         else:
             self._batches[batch.batch_id] = batch
+            self.metrics.batches[batch.cause].add(1.0)
 
     def _answer(self, batch: Batch, result: Result, now_s: float) -> None:
         outputs = json_fragments(result.outputs)
@@ -215,14 +232,13 @@ class Dispatcher(LinkEvents):
                 query.predict(output, now_s)
         batch.queries = []  # each query holds its batch: a cycle would be left to the garbage collector
 
-    def _retry(self, batch: Batch, reason: str, now_s: float) -> None:
-        refused = self.scheduler.retry(batch, now_s)
+    def _refuse(self, refused: list[Query], reason: str, now_s: float) -> None:
         _default_all([query for query in refused if query.deadline_s <= now_s], DefaultReason.DEADLINE, now_s)
         _default_all(refused, reason, now_s)
 
     def _give_up_without_replicas(self, now_s: float) -> None:
         if not self._connections and not self._dialled:
-            _default_all(self.scheduler.queue.take_all(), DefaultReason.NO_REPLICA, now_s)
+            _default_all(self.scheduler.take_all(), DefaultReason.NO_REPLICA, now_s)
 
     def _arm(self) -> None:
         wake_s = self.scheduler.wake_at_s()

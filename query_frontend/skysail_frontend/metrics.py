@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from skysail_container.wire import RefusalCode
-from skysail_frontend.batch import Batch
+from skysail_frontend.batch import CAUSES, Batch
 from skysail_frontend.metric_cells import Cells, CellsFile, CellsFullError, unmapped_cells
-from skysail_frontend.query import EXPLANATIONS
+from skysail_frontend.query import EXPLANATIONS, DefaultReason
+from skysail_frontend.scheduler import Scheduler
 
 __all__ = [
     "DESCRIPTIONS",
@@ -30,6 +31,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 SECONDS_BUCKETS = tuple(base * 10.0**power for power in range(-4, 1) for base in (1.0, 2.5, 5.0))  # 0.1 ms to 5 s
+REFUSAL_REASONS = (DefaultReason.OVERLOAD, DefaultReason.NO_TIME, DefaultReason.POISON)
 ROWS_BUCKETS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0)
 
 
@@ -54,6 +56,7 @@ DESCRIPTIONS = {
     ),
     "skysail_queries": Description("counter", "Queries taken in and answered"),
     "skysail_defaults": Description("counter", "Queries answered with the default output, by reason"),
+    "skysail_fallbacks": Description("counter", "Queries answered by the application's fallback model"),
     "skysail_request_errors": Description("counter", "Requests answered with an error object"),
     "skysail_feedback": Description("counter", "Feedback that was joined with its prediction"),
     "skysail_feedback_unmatched": Description("counter", "Feedback whose query id is not, or no longer, on record"),
@@ -70,6 +73,28 @@ DESCRIPTIONS = {
     ),
     "skysail_row_errors": Description("counter", "Rows the model failed on"),
     "skysail_refused_batches": Description("counter", "Batches a container refused, by code"),
+    "skysail_cache_hits": Description("counter", "Queries answered from the prediction cache"),
+    "skysail_cache_misses": Description("counter", "Queries that the prediction cache had no output for"),
+    "skysail_cache_followers": Description(
+        "counter", "Misses not sent to the model because they waited for an equal query's output"
+    ),
+    "skysail_cache_evictions": Description("counter", "Outputs that left the prediction cache for want of room"),
+    "skysail_cache_bytes": Description("gauge", "What the prediction cache holds"),
+    "skysail_batches": Description("counter", "Batches sent, by why they left when they did"),
+    "skysail_refused_queries": Description("counter", "Queries a model version did not take in, by reason"),
+    "skysail_ejections": Description(
+        "counter", "Times a replica was taken out of rotation for failing, stalling or lagging"
+    ),
+    "skysail_poison_rows": Description(
+        "counter", "Rows that were on two containers when they died; refused for a minute"
+    ),
+    "skysail_fit_fixed_seconds": Description("gauge", "Fitted fixed cost of a batch", merge="max"),
+    "skysail_fit_row_seconds": Description("gauge", "Fitted cost of a row", merge="max"),
+    "skysail_fit_residual_ratio": Description(
+        "gauge", "How much longer than fitted 95 of 100 batches take at most, as a share", merge="max"
+    ),
+    "skysail_overhead_seconds": Description("gauge", "What a batch spends outside the model", merge="max"),
+    "skysail_replicas_in_rotation": Description("gauge", "Replicas that get batches as usual", merge="min"),
     "skysail_queue_rows": Description("gauge", "Queries waiting for a batch"),
     "skysail_in_flight_batches": Description("gauge", "Batches sent to a container and not yet back"),
     "skysail_replicas": Description("gauge", "Replicas the frontend is connected to", merge="min"),
@@ -165,6 +190,7 @@ class ApplicationMetrics:
         self.request_duration = binder.histogram("skysail_request_duration_seconds")
         self.errors = binder.value("skysail_request_errors")
         self.feedback_unmatched = binder.value("skysail_feedback_unmatched")
+        self.fallbacks = binder.value("skysail_fallbacks")
         self.defaults = {reason: binder.value("skysail_defaults", reason=reason) for reason in EXPLANATIONS}
 
 
@@ -177,9 +203,26 @@ class ModelMetrics:
         self.model_duration = binder.histogram("skysail_model_duration_seconds")
         self.rpc_duration = binder.histogram("skysail_rpc_duration_seconds")
         self.row_errors = binder.value("skysail_row_errors")
+        self.cache_hits = binder.value("skysail_cache_hits")
+        self.cache_misses = binder.value("skysail_cache_misses")
+        self.cache_followers = binder.value("skysail_cache_followers")
+        self.cache_evictions = binder.value("skysail_cache_evictions")
+        self.cache_bytes = binder.value("skysail_cache_bytes")
         self.queue_rows = binder.value("skysail_queue_rows")
         self.in_flight_batches = binder.value("skysail_in_flight_batches")
         self.replicas = binder.value("skysail_replicas")
+        self.batches = {cause: binder.value("skysail_batches", cause=cause) for cause in CAUSES}
+        self._refused_queries = {
+            reason: binder.value("skysail_refused_queries", reason=reason) for reason in REFUSAL_REASONS
+        }
+        self._ejections = binder.value("skysail_ejections")
+        self._poison_rows = binder.value("skysail_poison_rows")
+        self._fit_fixed = binder.value("skysail_fit_fixed_seconds")
+        self._fit_row = binder.value("skysail_fit_row_seconds")
+        self._fit_residual = binder.value("skysail_fit_residual_ratio")
+        self._overhead = binder.value("skysail_overhead_seconds")
+        self._in_rotation = binder.value("skysail_replicas_in_rotation")
+        self._n_ejections = self._n_poison_rows = 0
         self._refused = {code: binder.value("skysail_refused_batches", code=code) for code in get_args(RefusalCode)}
 
     def observe_batch(self, batch: Batch, queued_s: float, computed_s: float, now_s: float) -> None:
@@ -190,7 +233,25 @@ class ModelMetrics:
         self.rpc_duration.observe(max(0.0, now_s - batch.sent_s - computed_s))
 
     def count_refusal(self, code: str) -> None:
+        """A container refused a batch."""
         self._refused[code].add(1.0)
+
+    def count_refused_query(self, reason: str) -> None:
+        """The scheduler refused a query."""
+        self._refused_queries[reason].add(1.0)
+
+    def show(self, scheduler: Scheduler) -> None:
+        """Writes what is read off the scheduler now and then, not per query."""
+        self.queue_rows.set(scheduler.queue.n_rows)
+        self.in_flight_batches.set(scheduler.n_in_flight)
+        self._in_rotation.set(scheduler.n_in_rotation)
+        self._fit_fixed.set(scheduler.sizer.alpha_s)
+        self._fit_row.set(scheduler.sizer.beta_s)
+        self._fit_residual.set(scheduler.sizer.residual_p95)
+        self._overhead.set(scheduler.overhead_s)
+        self._ejections.add(scheduler.n_ejections - self._n_ejections)
+        self._poison_rows.add(scheduler.n_poison_rows - self._n_poison_rows)
+        self._n_ejections, self._n_poison_rows = scheduler.n_ejections, scheduler.n_poison_rows
 
 
 class FrontendMetrics:

@@ -96,9 +96,9 @@ class Query:
     application's fallback model may still be asked. Times are seconds of ``time.monotonic``.
     """
 
-    __slots__ = ("arrival_s", "batch", "deadline_s", "dispatcher", "flight", "followers", "is_done", "may_fall_back",
-                 "n_attempts", "n_bytes", "owner", "payload", "position", "query_id", "sink", "tail",
-                 "weight")  # fmt: skip
+    __slots__ = ("arrival_s", "batch", "deadline_s", "dispatcher", "flight", "followers", "is_done",
+                 "may_fall_back", "n_attempts", "n_bytes", "n_flights", "n_lost", "owner", "payload", "position",
+                 "query_id", "sink", "tail", "weight")  # fmt: skip
 
     def __init__(
         self,
@@ -125,6 +125,8 @@ class Query:
         self.may_fall_back = True
         self.is_done = False
         self.n_attempts = 0
+        self.n_flights = 0  # batches on their way that hold it
+        self.n_lost = 0  # containers that died with it
         self.batch: Batch | None = None
         self.dispatcher: QueryDispatcher | None = None
         self.flight: QueryFlight | None = None

@@ -184,7 +184,7 @@ async def test_metrics_count_batches_and_gauges_follow(bench: Bench, container: 
     assert bench.metric("skysail_batch_rows_count") == 2
     assert bench.metric("skysail_batch_rows_sum") == 2
     assert bench.metric("skysail_model_duration_seconds_sum") == pytest.approx(20e-6)
-    assert bench.metric("skysail_replicas") == 1
+    assert bench.metric("skysail_replicas{") == 1
     assert bench.metric("skysail_in_flight_batches") == 0
 
 

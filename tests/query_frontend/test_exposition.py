@@ -18,7 +18,7 @@ from skysail_frontend.metric_cells import FILE_BYTES, CellsFile
 from skysail_frontend.metrics import DESCRIPTIONS, SECONDS_BUCKETS, ApplicationMetrics, FrontendMetrics
 from skysail_frontend.query import EXPLANATIONS, DefaultReason
 
-ALLOWED_LABELS = {"app", "model", "version", "reason", "code", "le"}
+ALLOWED_LABELS = {"cause", "app", "model", "version", "reason", "code", "le"}
 
 
 def metrics_of(run_dir: Path, worker: int = 0) -> FrontendMetrics:

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from harness.queries import a_query, queries_of
 from harness.virtual_serving import Outcome, VirtualServing, linear_model, poisson
 from skysail_frontend.batch import Batch
-from skysail_frontend.query import Query
+from skysail_frontend.query import DefaultReason, Query
 from skysail_frontend.scheduler import MAX_ATTEMPTS, Scheduler, SchedulerLimits
 
 
@@ -100,10 +100,10 @@ def test_a_query_is_tried_again_once() -> None:
     (query,) = submitted(scheduler, 9.0)
     first = sent(scheduler)
     scheduler.remove_replica(first.replica)
-    assert scheduler.retry(first, 0.0) == []
+    assert scheduler.lost(first, 0.0) == []
     second = sent(scheduler)
     scheduler.remove_replica(second.replica)
-    assert scheduler.retry(second, 0.0) == [query]
+    assert scheduler.lost(second, 0.0) == [query]
     assert scheduler.queue.n_rows == 0
 
 
@@ -111,7 +111,7 @@ def test_a_query_whose_time_is_up_is_not_tried_again() -> None:
     scheduler = a_scheduler()
     scheduler.add_replica(0)
     (query,) = submitted(scheduler, 9.0)
-    scheduler.returned(batch := sent(scheduler))
+    scheduler.returned(batch := sent(scheduler), 0.0)
     assert scheduler.retry(batch, 9.0) == [query]
 
 
@@ -121,7 +121,7 @@ def test_a_batch_lost_with_the_last_replica_is_not_retried() -> None:
     queries = submitted(scheduler, 9.0)
     (batch,) = [sent(scheduler)]
     assert scheduler.remove_replica(0) == [batch]
-    assert scheduler.retry(batch, 0.0) == queries
+    assert scheduler.lost(batch, 0.0) == queries
 
 
 def test_a_drained_replica_gets_nothing_and_the_attempt_does_not_count() -> None:
@@ -204,15 +204,16 @@ class SchedulerMachine(RuleBasedStateMachine):
         assert lost == [batch for batch in self.batches if batch.replica == replica]
         for batch in lost:
             self.batches.remove(batch)
-            self.answer(self.scheduler.retry(batch, self.now_s))
+            self.answer(self.scheduler.lost(batch, self.now_s))
         self.pump()
 
     @rule(slo_ms=st.sampled_from([5, 20, 20, 20, 100]))
     def submit(self, slo_ms: int) -> None:
         query = a_query(self.now_s + slo_ms * 1e-3, self.now_s)
         self.queries.append(query)
-        if self.scheduler.submit(query, self.now_s) is not None:
-            assert self.scheduler.queue.n_rows == 20
+        reason = self.scheduler.submit(query, self.now_s)
+        if reason is not None:
+            assert self.scheduler.queue.n_rows == 20 or reason != DefaultReason.OVERLOAD
             self.answer([query])
 
     @rule()
@@ -240,7 +241,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         if is_draining:
             self.scheduler.drains(batch)
         else:
-            self.scheduler.returned(batch)
+            self.scheduler.returned(batch, self.now_s)
         self.answer(self.scheduler.retry(batch, self.now_s))
         self.pump()
 
@@ -284,11 +285,15 @@ class SchedulerMachine(RuleBasedStateMachine):
     @invariant()
     def every_query_is_in_exactly_one_place(self) -> None:
         queued = [query for query in self.scheduler.queue._queries if not query.is_done]
-        in_flight = [query for batch in self.batches for query in batch.queries if not query.is_done]
+        aside = [query for queries in self.scheduler._suspects for query in queries if not query.is_done]
+        in_flight = list({query for batch in self.batches for query in batch.queries if not query.is_done})
         open_ = [query for query in self.queries if query not in self.answered and query not in self.cancelled]
-        assert sorted(queued + in_flight, key=id) == sorted(open_, key=id)
+        assert sorted(queued + aside + in_flight, key=id) == sorted(open_, key=id)
         assert all(query.batch is None for query in queued)
-        assert all(query.batch is batch for batch in self.batches for query in batch.queries if not query.is_done)
+        for query in in_flight:
+            holders = [batch for batch in self.batches if query in batch.queries]
+            assert query.batch in holders
+            assert query.n_flights == len(holders) <= 2
 
     @invariant()
     def no_replica_holds_more_than_two_batches(self) -> None:
