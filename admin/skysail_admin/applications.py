@@ -17,6 +17,14 @@ DEFAULT_SLO_MS = 100.0
 
 _ROOT = "/api/v1/applications"
 
+_AMENDABLE = {
+    "default_output": "default_output",
+    "fallback": "fallback_model",
+    "priority": "priority",
+    "cache": "cache",
+}
+"""What can be changed, as a caller and as management names it; besides the objective, which has two names."""
+
 
 class ApplicationMethods(Service):
     """Register, read, change, link and delete applications."""
@@ -29,14 +37,21 @@ class ApplicationMethods(Service):
         slo_micros: int | None = None,
         *,
         slo_ms: float | None = None,
+        fallback: str | None = None,
+        priority: str = "normal",
+        cache: bool = True,
     ) -> Application:
         """Creates an application.
 
         :param input_type: integers, floats, doubles, strings, bytes, json or tensor.
         :param default_output: any JSON value; the answer when no prediction can be given in time.
         :param slo_micros: microseconds a query may take; or say `slo_ms`, in milliseconds. 100 ms if neither.
+        :param fallback: a model of the same input type, asked when the linked model has no room for a query.
+        :param priority: high, normal or low: its standing among the applications that share a model.
+        :param cache: whether a prediction for equal input may be given again.
         :raises AlreadyExistsError: the name is taken.
-        :raises InvalidRequestError: a bad name, input type or objective.
+        :raises NotFoundError: no such fallback.
+        :raises InvalidRequestError: a bad name, input type, objective or priority; a fallback of another input type.
         """
         latency_slo_ms = _slo_ms(slo_micros, slo_ms)
         body = {
@@ -44,18 +59,26 @@ class ApplicationMethods(Service):
             "input_type": input_type,
             "default_output": default_output,
             "latency_slo_ms": DEFAULT_SLO_MS if latency_slo_ms is None else latency_slo_ms,
+            "fallback_model": fallback,
+            "priority": priority,
+            "cache": cache,
         }
         return Application.from_json(self.management.post(_ROOT, body))
 
     def update_application(self, name: str, **changes: Any) -> Application:
-        """Changes `default_output` and/or the objective (`slo_ms` or `slo_micros`); everything else stays."""
-        unknown = changes.keys() - {"default_output", "slo_ms", "slo_micros"}
+        """Changes what is given of `default_output`, the objective (`slo_ms` or `slo_micros`), `fallback` (None: none
+        any more), `priority` and `cache`; everything else stays.
+
+        :raises NotFoundError: no such application, or no such fallback.
+        :raises InvalidRequestError: a bad value, or a fallback of another input type.
+        :raises InUseError: the fallback is the model that the application asks first.
+        """
+        unknown = changes.keys() - {"slo_ms", "slo_micros", *_AMENDABLE}
         if unknown:
             raise InvalidRequestError(f"an application's {', '.join(sorted(unknown))} cannot be changed")
         slo_ms = _slo_ms(changes.get("slo_micros"), changes.get("slo_ms"))
         body: dict[str, Any] = {} if slo_ms is None else {"latency_slo_ms": slo_ms}
-        if "default_output" in changes:
-            body["default_output"] = changes["default_output"]
+        body |= {field: changes[given] for given, field in _AMENDABLE.items() if given in changes}
         return Application.from_json(self.management.patch(_path(name), body))
 
     def delete_application(self, name: str) -> None:
@@ -93,6 +116,7 @@ class ApplicationMethods(Service):
         :raises NotFoundError: no such application or model.
         :raises InvalidRequestError: their input types differ.
         :raises AlreadyExistsError: they are linked.
+        :raises InUseError: the model is the application's fallback and would be the one asked first.
         """
         body = {"model": model_name, "role": role, "weight": weight}
         return Application.from_json(self.management.post(f"{_path(app_name)}/links", body))

@@ -60,7 +60,7 @@ class InvalidRequestError(SkysailError):
 
 
 class InUseError(SkysailError):
-    """Something still uses what was to be deleted."""
+    """Something uses the model where it is: what was to be deleted, or a fallback that was to be asked first."""
 
     default_code = "in_use"
 

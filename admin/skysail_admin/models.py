@@ -1,4 +1,4 @@
-"""Models and their versions: which is current, how many replicas each has, and getting rid of them."""
+"""Models and their versions: which is current, how it is batched and replicated, and getting rid of them."""
 
 from __future__ import annotations
 
@@ -65,6 +65,21 @@ class ModelMethods(Service):
         self.management.put(f"{_path(name)}/current", {"version": str(version)})
         return self.model(name)
 
+    def set_batching(
+        self, model: str, policy: str = "deadline", max_batch_rows: int | None = None, batch_delay_micros: int = 0
+    ) -> Model:
+        """Says how the rows for a model are put into batches, whatever was said before; holds for all its versions.
+
+        :param policy: deadline (as many rows as meet their deadlines), aimd (found by additive increase and
+            multiplicative decrease) or fixed (`max_batch_rows`).
+        :param max_batch_rows: 1 to 4,096: the size for fixed, which needs it; for the others a cap, None for no cap.
+        :param batch_delay_micros: 0 to 1,000,000: how long a batch may wait for more rows.
+        :raises NotFoundError: no such model.
+        :raises InvalidRequestError: no such policy, or a number that does not do; `.field` names it.
+        """
+        body = {"batch_policy": policy, "max_batch_rows": max_batch_rows, "batch_delay_micros": batch_delay_micros}
+        return Model.from_json(self.management.patch(_path(model), body))
+
     def set_num_replicas(self, name: str, num_replicas: int, version: VersionName | None = None) -> Version:
         """Asks for so many replicas of the version (of the current one if none is given); they start and stop by
         themselves, `wait_until_ready` waits for it.
@@ -81,8 +96,8 @@ class ModelMethods(Service):
     def delete_model(self, name: str, force: bool = False) -> None:
         """Deletes a model with all its versions, replicas and artifacts.
 
-        :param force: even if applications are linked to it (their links go too).
-        :raises InUseError: an application is linked to it.
+        :param force: even if applications are linked to it (their links go too) or have it as their fallback.
+        :raises InUseError: an application is linked to it or has it as its fallback.
         :raises NotFoundError: there is none.
         """
         self.management.delete(_path(name), {"force": "true"} if force else None)
@@ -92,7 +107,7 @@ class ModelMethods(Service):
             self.delete_model(name, force)
 
     def delete_model_version(self, name: str, version: VersionName, force: bool = False) -> None:
-        """:raises InUseError: it is the current version of a linked model."""
+        """:raises InUseError: it is the current version of a model that is linked or a fallback."""
         self.management.delete(version_path(name, version), {"force": "true"} if force else None)
 
     def stop_models(self, model_names: Iterable[str]) -> None:

@@ -30,11 +30,17 @@ class Link:
 
 @dataclass(frozen=True)
 class Application:
+    """`fallback_model` is asked when the linked model has no room; `priority` is high, normal or low; without `cache`
+    every query goes to the model."""
+
     name: str
     input_type: str
     default_output: Any
     latency_slo_ms: float
     links: tuple[Link, ...] = ()
+    fallback_model: str | None = None
+    priority: str = "normal"
+    cache: bool = True
     created_at: Any = None
 
     @classmethod
@@ -101,11 +107,16 @@ class Version:
 
 @dataclass(frozen=True)
 class Model:
+    """`batch_policy` is deadline, aimd or fixed; `max_batch_rows` is the size for fixed, for the others a cap."""
+
     name: str
     input_type: str
     current_version: str | None = None
     next_version: str | None = None
     versions: tuple[str, ...] = ()
+    batch_policy: str = "deadline"
+    max_batch_rows: int | None = None
+    batch_delay_micros: int = 0
     created_at: Any = None
 
     @classmethod
@@ -125,10 +136,12 @@ class Deployment:
 
 @dataclass(frozen=True)
 class Prediction:
-    """One answer. When `default` is true, `output` is the application's default output and the rest says why."""
+    """One answer. When `default` is true, `output` is the application's default output and the rest says why; when
+    `fallback` is true, it is the fallback model's prediction."""
 
     query_id: int
     output: Any
     default: bool
     default_reason: str | None = None
     default_explanation: str | None = None
+    fallback: bool = False

@@ -57,6 +57,31 @@ def test_an_application_reads_as_a_clipper_user_knows_it(server: CannedServer, c
     assert client.application("a").links[0].weight == 0.5
 
 
+def test_an_older_servers_records_have_the_defaults(server: CannedServer, client: Skysail) -> None:
+    server.answers["GET", "/api/v1/applications/a"] = Answer(200, APPLICATION)
+    server.answers["GET", "/api/v1/models/m"] = Answer(200, {"name": "m", "input_type": "doubles"})
+    application, model = client.application("a"), client.model("m")
+    assert (application.fallback_model, application.priority, application.cache) == (None, "normal", True)
+    assert (model.batch_policy, model.max_batch_rows, model.batch_delay_micros) == ("deadline", None, 0)
+
+
+def test_only_what_is_given_is_changed(server: CannedServer, client: Skysail) -> None:
+    server.answers["PATCH", "/api/v1/applications/a"] = Answer(200, APPLICATION)
+    for given, sent in (
+        ({"fallback": None}, {"fallback_model": None}),
+        ({"fallback": "m", "cache": False}, {"fallback_model": "m", "cache": False}),
+        ({"priority": "low", "default_output": None}, {"priority": "low", "default_output": None}),
+    ):
+        client.update_application("a", **given)
+        assert server.requests[-1].json == sent
+
+
+def test_what_cannot_be_changed_is_named(server: CannedServer, client: Skysail) -> None:
+    with pytest.raises(InvalidRequestError, match="an application's fallback_model, input_type cannot be changed"):
+        client.update_application("a", input_type="strings", fallback_model="m", cache=True)
+    assert not server.requests
+
+
 def test_what_is_not_there_is_none_for_info_and_an_error_otherwise(client: Skysail) -> None:
     assert client.get_app_info("gone") is None
     assert client.get_model_info("gone", 1) is None

@@ -19,6 +19,9 @@ APPLICATION = {
     "default_output": -1,
     "latency_slo_ms": 100.0,
     "links": [{"model": "m", "role": "primary", "weight": 1.0}],
+    "fallback_model": "small",
+    "priority": "high",
+    "cache": False,
     "created_at": "2026-01-01T00:00:00Z",
 }
 
@@ -132,6 +135,13 @@ def test_a_default_output_says_why(server: CannedServer, capsys: pytest.CaptureF
     assert "No connected models found" in run(capsys, "predict", "a", "[1]")[2]
 
 
+def test_a_prediction_of_the_fallback_says_so(server: CannedServer, capsys: pytest.CaptureFixture[str]) -> None:
+    answer = {"query_id": 7, "output": 1, "default": False, "fallback": True}
+    server.answers["POST", "/a/predict"] = Answer(200, answer)
+    assert "query 7: answered by the fallback model" in run(capsys, "predict", "a", "[1]")[2]
+    assert run_json(capsys, "predict", "a", "[1]")[1]["fallback"] is True
+
+
 def test_a_batch_of_one_is_a_batch(server: CannedServer, capsys: pytest.CaptureFixture[str]) -> None:
     server.answers["POST", "/a/predict"] = Answer(200, {"query_id": 7, "output": 1, "default": False})
     code, document = run_json(capsys, "predict", "a", "[[1.0]]", "--batch")
@@ -197,7 +207,9 @@ def test_the_version_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert out.startswith("skysail 0.")
 
 
-@pytest.mark.parametrize("words", [(), ("app",), ("model", "deploy"), ("up",), ("logs",)])
+@pytest.mark.parametrize(
+    "words", [(), ("app",), ("app", "update"), ("model", "deploy"), ("model", "batching"), ("up",), ("logs",)]
+)
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str], words: tuple[str, ...]) -> None:
     code, out, _ = run(capsys, *words, "--help")
     assert code == 0

@@ -43,7 +43,7 @@ def requests_of_every_method(folder: Path) -> list[Request]:
     with canned_server() as server, Skysail(server.url, "http://127.0.0.1:9") as client:
         server.otherwise = Answer(200, EVERYTHING)
         client.register_application("a", "doubles", 0)
-        client.update_application("a", default_output=1, slo_ms=5)
+        client.update_application("a", default_output=1, slo_ms=5, fallback="m", priority="low", cache=False)
         client.get_all_apps(verbose=True)
         client.get_app_info("a")
         client.link_model_to_app("a", "m", "candidate", 0.5)
@@ -53,6 +53,7 @@ def requests_of_every_method(folder: Path) -> list[Request]:
         client.get_all_models(verbose=True)
         client.get_model_info("m", 1)
         client.set_model_version("m", 1, num_replicas=2)
+        client.set_batching("m", "fixed", 64, 500)
         client.set_num_replicas("m", 2)
         client.stop_models(["m"])
         client.delete_model("m")

@@ -18,6 +18,10 @@ app = typer.Typer(no_args_is_help=True, help="Applications: what clients query b
 
 Name = Annotated[str, typer.Argument(metavar="APP", help="The application's name.")]
 
+_FALLBACK = "A model of the same input type, asked when the linked model has no room."
+_PRIORITY = "high, normal or low: its standing among the applications that share a model."
+_CACHE = "Whether a prediction for equal input may be given again."
+
 
 @app.command()
 def register(
@@ -31,11 +35,22 @@ def register(
         typer.Option("--default-output", "-d", help="The answer when there is no prediction in time; JSON or text."),
     ],
     slo_ms: Annotated[float, typer.Option("--slo-ms", help="Milliseconds a query may take.")] = DEFAULT_SLO_MS,
+    fallback: Annotated[str | None, typer.Option("--fallback", metavar="MODEL", help=_FALLBACK)] = None,
+    priority: Annotated[str, typer.Option("--priority", help=_PRIORITY)] = "normal",
+    cache: Annotated[bool, typer.Option("--cache/--no-cache", help=_CACHE)] = True,
 ) -> None:
     """Register an application."""
     session = session_of(context)
     with session.client() as client:
-        made = client.register_application(name, input_type, read_json_or_text(default_output), slo_ms=slo_ms)
+        made = client.register_application(
+            name,
+            input_type,
+            read_json_or_text(default_output),
+            slo_ms=slo_ms,
+            fallback=fallback,
+            priority=priority,
+            cache=cache,
+        )
     session.output.result(made, lambda: session.output.line(f"registered [bold]{made.name}[/]; next: skysail link add"))
 
 
@@ -45,12 +60,18 @@ def list_(context: typer.Context) -> None:
     session = session_of(context)
     with session.client() as client:
         found = client.applications()
-    columns = ("APPLICATION", "INPUT TYPE", "SLO MS", "DEFAULT OUTPUT", "MODELS")
+    columns = ("APPLICATION", "INPUT TYPE", "SLO MS", "DEFAULT OUTPUT", "PRIORITY", "CACHE", "MODELS", "FALLBACK")
     session.output.result(
         found,
         lambda: session.output.table(
             columns,
-            ((a.name, a.input_type, f"{a.latency_slo_ms:g}", a.default_output, _links(a)) for a in found),
+            (
+                (
+                    *(a.name, a.input_type, f"{a.latency_slo_ms:g}", a.default_output),
+                    *(a.priority, a.cache, _links(a), a.fallback_model),
+                )
+                for a in found
+            ),
             empty="no applications yet; next: skysail app register",
         ),
     )
@@ -70,15 +91,22 @@ def update(
     name: Name,
     default_output: Annotated[str | None, typer.Option("--default-output", "-d", help="JSON or text.")] = None,
     slo_ms: Annotated[float | None, typer.Option("--slo-ms", help="Milliseconds a query may take.")] = None,
+    fallback: Annotated[str | None, typer.Option("--fallback", metavar="MODEL", help=_FALLBACK)] = None,
+    no_fallback: Annotated[bool, typer.Option("--no-fallback", help="Have no fallback any more.")] = False,
+    priority: Annotated[str | None, typer.Option("--priority", help=_PRIORITY)] = None,
+    cache: Annotated[bool | None, typer.Option("--cache/--no-cache", help=_CACHE)] = None,
 ) -> None:
-    """Change an application's default output or latency objective."""
-    changes: dict[str, Any] = {}
+    """Change what an application answers with, and how; what is not said stays."""
+    if no_fallback and fallback is not None:
+        raise InvalidRequestError("say --fallback or --no-fallback, not both", field="fallback_model")
+    given = {"slo_ms": slo_ms, "fallback": fallback, "priority": priority, "cache": cache}
+    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if default_output is not None:
         changes["default_output"] = read_json_or_text(default_output)
-    if slo_ms is not None:
-        changes["slo_ms"] = slo_ms
+    if no_fallback:
+        changes["fallback"] = None
     if not changes:
-        raise InvalidRequestError("say what to change: --default-output or --slo-ms")
+        raise InvalidRequestError("say what to change; see: skysail app update --help")
     with session_of(context).client() as client:
         _show(context, client.update_application(name, **changes))
 
@@ -100,6 +128,9 @@ def _show(context: typer.Context, found: Application) -> None:
         ("latency objective", f"{found.latency_slo_ms:g} ms"),
         ("default output", repr(found.default_output)),
         ("models", _links(found) or None),
+        ("fallback", found.fallback_model),
+        ("priority", found.priority),
+        ("cache", found.cache),
     )
     output.result(found, lambda: output.facts(facts))
 

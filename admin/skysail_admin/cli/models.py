@@ -7,12 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
+from skysail_admin.cli.output import as_plain
 from skysail_admin.cli.session import ModelName, Session, parse_model, session_of
 from skysail_admin.client import Skysail
 from skysail_admin.deployment import DEFAULT_WAIT_S
 from skysail_admin.errors import InvalidRequestError
 from skysail_admin.progress import readable_bytes
-from skysail_admin.records import Version
+from skysail_admin.records import Model, Version
 
 __all__ = ["app"]
 
@@ -74,15 +75,18 @@ def list_(context: typer.Context) -> None:
     """List all versions of all models."""
     session = session_of(context)
     with session.client() as client:
-        found = [version for model in client.models() for version in client.versions(model.name)]
-    columns = ("MODEL", "VERSION", "CURRENT", "STATE", "REPLICAS", "INPUT TYPE", "ARTIFACT")
+        found = [(model, version) for model in client.models() for version in client.versions(model.name)]
+    columns = ("MODEL", "VERSION", "CURRENT", "STATE", "REPLICAS", "INPUT TYPE", "BATCHES", "ARTIFACT")
     session.output.result(
-        found,
+        [_document(model, version) for model, version in found],
         lambda: session.output.table(
             columns,
             (
-                (v.model, v.version, v.is_current, v.state, f"{v.n_ready}/{v.n_replicas}", v.input_type, _short(v))
-                for v in found
+                (
+                    *(v.model, v.version, v.is_current, v.state, f"{v.n_ready}/{v.n_replicas}", v.input_type),
+                    *(_batches(model), _short(v)),
+                )
+                for model, v in found
             ),
             empty="no models yet; next: skysail model deploy",
         ),
@@ -94,15 +98,16 @@ def get(context: typer.Context, named: Named) -> None:
     """Show a version (the current one if none is named) and its replicas."""
     session = session_of(context)
     with session.client() as client:
-        found = client.version(*_version(client, parse_model(named, n_parts=2)))
-    session.output.result(found, lambda: _show(session, found))
+        name, version = _version(client, parse_model(named, n_parts=2))
+        model, found = client.model(name), client.version(name, version)
+    session.output.result(_document(model, found), lambda: _show(session, model, found))
 
 
 @app.command()
 def delete(
     context: typer.Context,
     named: Named,
-    force: Annotated[bool, typer.Option("--force", help="Even if an application is linked to it.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Even if an application uses it.")] = False,
 ) -> None:
     """Delete a model with all its versions, or one version of it."""
     session = session_of(context)
@@ -133,6 +138,40 @@ def scale(
             found = client.wait_until_ready(name, version, replicas, timeout_s, quiet)
     text = f"[bold]{found.key}[/]: {found.n_ready} of {found.n_replicas} replicas ready"
     session.output.result(found, lambda: session.output.line(text))
+
+
+@app.command()
+def batching(
+    context: typer.Context,
+    name: Name,
+    policy: Annotated[
+        str | None,
+        typer.Option(
+            "--policy",
+            help="deadline: as many rows as meet their deadlines; aimd: additive increase, multiplicative decrease; "
+            "fixed: --max-rows.",
+        ),
+    ] = None,
+    max_rows: Annotated[
+        int | None, typer.Option("--max-rows", help="1 to 4096: the size for fixed, else a cap; 0: no cap.")
+    ] = None,
+    delay_us: Annotated[
+        int | None,
+        typer.Option("--delay-us", help="0 to 1000000: microseconds that a batch may wait for more rows."),
+    ] = None,
+) -> None:
+    """Say how the rows for a model are put into batches; what is not said stays. Without options, show it."""
+    session = session_of(context)
+    with session.client() as client:
+        found = client.model(name)
+        if (policy, max_rows, delay_us) != (None, None, None):
+            found = client.set_batching(
+                name,
+                found.batch_policy if policy is None else policy,
+                found.max_batch_rows if max_rows is None else max_rows or None,
+                found.batch_delay_micros if delay_us is None else delay_us,
+            )
+    session.output.result(found, lambda: session.output.line(f"[bold]{found.name}[/] batches: {_batches(found)}"))
 
 
 @app.command("set-version")
@@ -178,7 +217,24 @@ def _loaded(path: Path) -> Any:
         raise InvalidRequestError(f"{path} cannot be loaded: {type(error).__name__}: {error}", field="model") from error
 
 
-def _show(session: Session, found: Version) -> None:
+def _document(model: Model, version: Version) -> dict[str, Any]:
+    """A version as programs see it, with the batching that it has from its model."""
+    shared = ("batch_policy", "max_batch_rows", "batch_delay_micros")
+    document: dict[str, Any] = as_plain(version)
+    return document | {name: getattr(model, name) for name in shared}
+
+
+def _batches(model: Model) -> str:
+    """`deadline`, `fixed, 64 rows`, `aimd, up to 64 rows, 500 us delay`"""
+    words = [model.batch_policy]
+    if model.max_batch_rows is not None:
+        words.append(f"{'' if model.batch_policy == 'fixed' else 'up to '}{model.max_batch_rows} rows")
+    if model.batch_delay_micros:
+        words.append(f"{model.batch_delay_micros} us delay")
+    return ", ".join(words)
+
+
+def _show(session: Session, model: Model, found: Version) -> None:
     session.output.facts(
         (
             ("model", found.model),
@@ -188,6 +244,7 @@ def _show(session: Session, found: Version) -> None:
             ("reason", found.reason or None),
             ("input type", found.input_type),
             ("artifact", found.artifact or found.container_image),
+            ("batches", _batches(model)),
             ("replicas", f"{found.n_ready} of {found.n_replicas} ready"),
         )
     )

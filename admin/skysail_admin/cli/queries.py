@@ -85,7 +85,7 @@ def _version_with_replica(client: Skysail, name: str) -> str:
 
 def _show_one(output: Output, answer: Prediction) -> None:
     _write(json.dumps(answer.output) + "\n")
-    output.say(f"[dim]query {answer.query_id}[/]{_why_default(answer)}")
+    output.say(f"[dim]query {answer.query_id}[/]{_remark(answer)}")
 
 
 def _show_batch(output: Output, answers: list[Prediction]) -> None:
@@ -93,8 +93,10 @@ def _show_batch(output: Output, answers: list[Prediction]) -> None:
     output.table(("ROW", "OUTPUT", "DEFAULT", "REASON", "QUERY"), rows, empty="an empty batch")
 
 
-def _why_default(answer: Prediction) -> str:
-    return f": [yellow]default output[/], {answer.default_explanation}" if answer.default else ""
+def _remark(answer: Prediction) -> str:
+    if answer.default:
+        return f": [yellow]default output[/], {answer.default_explanation}"
+    return ": answered by the fallback model" if answer.fallback else ""
 
 
 def _write(text: Any) -> None:
