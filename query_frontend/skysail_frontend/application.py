@@ -2,19 +2,26 @@
 
 import itertools
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 
-from skysail_frontend.dispatcher import Dispatcher
 from skysail_frontend.errors import RequestRefusedError
 from skysail_frontend.input_type import INPUT_TYPES
 from skysail_frontend.metrics import ApplicationMetrics
+from skysail_frontend.predict_options import PredictOptions
 from skysail_frontend.predict_request import PredictRequest, PredictRequestParser
-from skysail_frontend.query import EXPLANATIONS, DefaultReason, Query, QuerySink
+from skysail_frontend.query import EXPLANATIONS, FALLBACK_TAIL, DefaultReason, Query, QuerySink
 from skysail_frontend.query_ids import QueryIds
+from skysail_frontend.served_version import ServedVersion
 from skysail_management.records import Application as ApplicationRecord
 
 __all__ = ["Application", "error_body"]
+
+
+NO_OPTIONS = PredictOptions()
+WEIGHTS = {"high": 4.0, "normal": 1.0, "low": 0.25}
+"""What a query counts for, by the priority of its application."""
 
 
 def error_body(error: str, cause: str) -> bytes:
@@ -25,8 +32,9 @@ def error_body(error: str, cause: str) -> bytes:
 class Application:
     """One registered application.
 
-    ``dispatcher`` is where its queries go now (None without a linked model that has a current version), ``versions``
-    what a request may pin. Everything a query needs is prepared here, once per registration.
+    ``served`` is where its queries go now (None without a linked model that has a current version), ``fallback`` where
+    those go that are not taken in there, ``versions`` what a request may pin. Everything a query needs is prepared
+    here, once per registration.
     """
 
     def __init__(
@@ -34,9 +42,10 @@ class Application:
     ) -> None:
         self.name = record.name
         self.metrics = metrics
-        self.dispatcher: Dispatcher | None = None
+        self.served: ServedVersion | None = None
+        self.fallback: ServedVersion | None = None
         self.model: str | None = None
-        self.versions: dict[str, Dispatcher] = {}
+        self.versions: dict[str, ServedVersion] = {}
         self._query_ids = query_ids
         input_type = INPUT_TYPES[record.input_type]
         self._n_bytes = input_type.n_bytes
@@ -45,9 +54,11 @@ class Application:
         self.amend(record)
 
     def amend(self, record: ApplicationRecord) -> None:
-        """Takes over what may change after registration: the objective and the default output."""
+        """Takes over what may change after registration: all but the name and the input type."""
         self.record = record
         self._slo_s = record.latency_slo_micros * 1e-6
+        self._weight = WEIGHTS[record.priority]
+        self._is_cached = record.cache
         output = msgspec.json.encode(record.default_output)
         self._default_tails = {
             reason: b',"output":%b,"default":true,"default_explanation":%b,"default_reason":%b}'
@@ -55,21 +66,31 @@ class Application:
             for reason, text in EXPLANATIONS.items()
         }
 
-    def ask(self, body: bytes, sink: QuerySink, position: int, now_s: float) -> Sequence[Query]:
+    def ask(
+        self, body: bytes, sink: QuerySink, position: int, now_s: float, options: PredictOptions | None = None
+    ) -> Sequence[Query]:
         """Takes in one predict request; `sink` gets the response's body at `position`, now or later.
 
+        :param options: what the request's head asks for
         :returns: the queries, each to be cancelled when the client goes
         :raises RequestRefusedError: nothing was taken in
         """
         payload = self._parse_row(body)
-        if type(payload) is PredictRequest:
-            return self._ask_for(payload, sink, position, now_s)
+        if options is not None or type(payload) is PredictRequest:
+            return self._ask_for(payload, options or NO_OPTIONS, sink, position, now_s)
         deadline_s = now_s + self._slo_s
-        query = Query(payload, self._n_bytes(payload), now_s, deadline_s, self._query_ids.next_id(), self, sink, position)
-        reason = DefaultReason.NO_LINK if self.dispatcher is None else self.dispatcher.submit(query)
-        if reason is not None:
-            query.default(reason, now_s)
+        query_id = self._query_ids.next_id()
+        n_bytes = self._n_bytes(payload)
+        query = Query(payload, n_bytes, now_s, deadline_s, query_id, self, sink, position, self._weight)
+        self._submit(query, self.served, self._is_cached, now_s)
         return (query,)
+
+    def refused(self, query: Query, reason: str, now_s: float) -> None:
+        """A query that its model version does not take in: the fallback model answers it, or the default output."""
+        self._refused(query, reason, self._is_cached, now_s)
+
+    def count_fallback(self) -> None:
+        self.metrics.fallbacks.add(1.0)
 
     def default_answer(self, query_id: int, reason: str, seconds: float) -> bytes:
         """The answer of a query that gets the default output after `seconds`; counts it."""
@@ -77,33 +98,56 @@ class Application:
         self.metrics.defaults[reason].add(1.0)
         return b'{"query_id":%d%b' % (query_id, self._default_tails[reason])
 
-    def _ask_for(self, request: PredictRequest, sink: QuerySink, position: int, now_s: float) -> Sequence[Query]:
-        """A request that is not the common one: a batch, or a pinned version."""
-        dispatcher = self.dispatcher if request.version is None else self._pinned(request.version)
-        deadline_s = now_s + self._slo_s
+    def _ask_for(
+        self, asked: Any, options: PredictOptions, sink: QuerySink, position: int, now_s: float
+    ) -> Sequence[Query]:
+        """A request that is not the common one: a batch, a pinned version, a deadline of its own, or no cache.
+
+        :param asked: the payload of a body that says nothing but one example, or what any other body says
+        """
+        request: PredictRequest = asked if type(asked) is PredictRequest else PredictRequest([asked], False)
+        if options.fault is not None:
+            raise RequestRefusedError.processing(options.fault)
+        served = self.served if request.version is None else self._pinned(request.version)
+        timeout_s = options.timeout_s if request.timeout_s is None else request.timeout_s
+        deadline_s = now_s + (self._slo_s if timeout_s is None else min(self._slo_s, timeout_s))
+        uses_cache = self._is_cached and (options.cache if request.cache is None else request.cache) is not False
         positions: Iterable[int] = (position,)
         if request.is_batch:
             sink, positions = BatchAnswer(sink, position, len(request.payloads)), itertools.count()
-        next_id, n_bytes = self._query_ids.next_id, self._n_bytes
+        next_id, n_bytes, weight = self._query_ids.next_id, self._n_bytes, self._weight
         queries = [
-            Query(payload, n_bytes(payload), now_s, deadline_s, next_id(), self, sink, place)
+            Query(payload, n_bytes(payload), now_s, deadline_s, next_id(), self, sink, place, weight)
             for payload, place in zip(request.payloads, positions, strict=False)
         ]
         for query in queries:
-            reason = DefaultReason.NO_LINK if dispatcher is None else dispatcher.submit(query)
-            if reason is not None:
-                query.default(reason, now_s)
+            query.may_fall_back = request.version is None
+            self._submit(query, served, uses_cache, now_s)
         return queries
 
-    def _pinned(self, version: str) -> Dispatcher:
-        dispatcher = self.versions.get(version)
-        if dispatcher is None:
+    def _submit(self, query: Query, served: ServedVersion | None, uses_cache: bool, now_s: float) -> None:
+        reason = DefaultReason.NO_LINK if served is None else served.ask(query, uses_cache, now_s)
+        if reason is not None:
+            self._refused(query, reason, uses_cache, now_s)
+
+    def _refused(self, query: Query, reason: str, uses_cache: bool, now_s: float) -> None:
+        fallback = self.fallback
+        if fallback is not None and query.may_fall_back:
+            query.may_fall_back = False
+            query.tail = FALLBACK_TAIL
+            if fallback.ask(query, uses_cache, now_s) is None:
+                return
+        query.default(reason, now_s)
+
+    def _pinned(self, version: str) -> ServedVersion:
+        served = self.versions.get(version)
+        if served is None:
             if self.model is None:
                 raise RequestRefusedError.processing(
                     f"`version` {version!r} was asked for, but application {self.name!r} has no linked model"
                 )
             raise RequestRefusedError.processing(f"`version` {version!r} of model {self.model!r} is not registered")
-        return dispatcher
+        return served
 
 
 class BatchAnswer:

@@ -8,10 +8,14 @@ from skysail_frontend.application import Application, error_body
 from skysail_frontend.dispatcher import Dispatcher
 from skysail_frontend.errors import RequestRefusedError
 from skysail_frontend.metrics import FrontendMetrics
+from skysail_frontend.predict_options import PredictOptions
+from skysail_frontend.prediction_cache import PredictionCache
+from skysail_frontend.prediction_recorder import PredictionRecorder
 from skysail_frontend.query import DefaultReason, Query, QuerySink
 from skysail_frontend.query_ids import QueryIds
+from skysail_frontend.served_version import ServedVersion
 from skysail_management.records import Application as ApplicationRecord
-from skysail_management.records import Snapshot, Version
+from skysail_management.records import Model, Snapshot, Version
 
 __all__ = ["Catalog", "RequestSink"]
 
@@ -28,10 +32,12 @@ class RequestSink(QuerySink, Protocol):
 
 
 class Catalog:
-    """Applications by name, dispatchers by model and version.
+    """Applications by name, model versions by model and version.
 
     Invariant: after `adopt` both follow from the snapshot alone, whatever was there before; queries already taken in
-    keep the application and the dispatcher they have.
+    keep the application and the version they have.
+
+    :param cache: of predictions; None keeps none
     """
 
     def __init__(
@@ -40,24 +46,39 @@ class Catalog:
         query_ids: QueryIds,
         make_dispatcher: Callable[[Version], Dispatcher],
         max_request_rows: int,
+        recorder: PredictionRecorder,
+        cache: PredictionCache | None,
     ) -> None:
         self.applications: dict[str, Application] = {}
-        self.dispatchers: dict[VersionKey, Dispatcher] = {}
+        self.versions: dict[VersionKey, ServedVersion] = {}
         self.snapshot: Snapshot | None = None
         self._metrics = metrics
         self._query_ids = query_ids
         self._make_dispatcher = make_dispatcher
         self._max_request_rows = max_request_rows
+        self._recorder = recorder
+        self._cache = cache
 
-    def ask(self, app: str, body: bytes, sink: RequestSink, position: int, now_s: float) -> Sequence[Query]:
-        """One predict request. The sink is told in every case, with `position`; what is returned can be cancelled."""
+    def ask(
+        self,
+        app: str,
+        body: bytes,
+        sink: RequestSink,
+        position: int,
+        now_s: float,
+        options: PredictOptions | None = None,
+    ) -> Sequence[Query]:
+        """One predict request. The sink is told in every case, with `position`; what is returned can be cancelled.
+
+        :param options: what the request's head asks for
+        """
         application = self.applications.get(app)
         if application is None:
             self._metrics.unknown_application_errors.add(1.0)
             _refuse(sink, position, self.unknown_application(app))
             return ()
         try:
-            return application.ask(body, sink, position, now_s)
+            return application.ask(body, sink, position, now_s, options)
         except RequestRefusedError as error:
             application.metrics.errors.add(1.0)
             _refuse(sink, position, error)
@@ -83,25 +104,25 @@ class Catalog:
 
     async def close(self) -> None:
         """Answers what still waits with the default output and closes all connections to replicas."""
-        for dispatcher in self.dispatchers.values():
-            await dispatcher.close(DefaultReason.SHUTDOWN)
+        for served in self.versions.values():
+            await served.close(DefaultReason.SHUTDOWN)
 
     def update_gauges(self) -> None:
-        for dispatcher in self.dispatchers.values():
-            dispatcher.update_gauges()
+        for served in self.versions.values():
+            served.update_gauges()
 
     async def _adopt_versions(self, snapshot: Snapshot) -> None:
-        for key in [key for key in self.dispatchers if key not in snapshot.versions]:
-            await self.dispatchers.pop(key).close(DefaultReason.NO_REPLICA)
+        for key in [key for key in self.versions if key not in snapshot.versions]:
+            await self.versions.pop(key).close(DefaultReason.NO_REPLICA)
             self._metrics.forget_model(*key)
         addresses: dict[VersionKey, dict[int, str]] = {key: {} for key in snapshot.versions}
         for (model, version, replica), record in snapshot.replicas.items():
             if record.state == "ready" and (model, version) in addresses:
                 addresses[model, version][replica] = record.address
         for key, version_record in snapshot.versions.items():
-            if key not in self.dispatchers:
-                self.dispatchers[key] = self._make_dispatcher(version_record)
-            await self.dispatchers[key].set_replicas(addresses[key])
+            if key not in self.versions:
+                self.versions[key] = self._served(version_record)
+            await self.versions[key].dispatcher.set_replicas(addresses[key])
 
     def _adopt_applications(self, snapshot: Snapshot) -> None:
         for name in [name for name in self.applications if name not in snapshot.applications]:
@@ -116,26 +137,35 @@ class Catalog:
                 application.amend(record)
             self._route(application, snapshot)
 
+    def _served(self, record: Version) -> ServedVersion:
+        dispatcher = self._make_dispatcher(record)
+        shelf = None if self._cache is None else self._cache.shelf(dispatcher.metrics)
+        return ServedVersion(dispatcher, shelf, self._recorder)
+
     def _application(self, record: ApplicationRecord) -> Application:
         metrics = self._metrics.application(record.name)
         return Application(record, metrics, self._query_ids, self._max_request_rows)
 
     def _route(self, application: Application, snapshot: Snapshot) -> None:
-        """Sends the application's queries to its first primary link; without one, to its first link with a weight."""
+        """Sends the application's queries to its first primary link; without one, to its first link with a weight. What
+        is not taken in there goes to its fallback model."""
         links = application.record.links
         usable = [link for link in links if link.role == "primary"] or [
             link for link in links if link.role == "candidate" and link.weight > 0
         ]
         model = next((snapshot.models[link.model] for link in usable if link.model in snapshot.models), None)
-        if model is None:
-            application.model, application.dispatcher, application.versions = None, None, {}
-            return
-        current = None if model.current_version is None else (model.name, model.current_version)
-        application.model = model.name
-        application.dispatcher = None if current is None else self.dispatchers.get(current)
+        application.model = None if model is None else model.name
+        application.served = self._current(model)
         application.versions = {
-            version: dispatcher for (name, version), dispatcher in self.dispatchers.items() if name == model.name
+            version: served for (name, version), served in self.versions.items() if name == application.model
         }
+        fallback = self._current(snapshot.models.get(application.record.fallback_model or ""))
+        application.fallback = None if fallback is application.served else fallback
+
+    def _current(self, model: Model | None) -> ServedVersion | None:
+        if model is None or model.current_version is None:
+            return None
+        return self.versions.get((model.name, model.current_version))
 
 
 def _refuse(sink: RequestSink, position: int, error: RequestRefusedError) -> None:

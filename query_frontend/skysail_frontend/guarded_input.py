@@ -171,6 +171,7 @@ class GuardedInput(HttpToolsProtocol):
         """The head is complete and within the limits."""
         self.is_begun = True
         super().on_headers_complete()
+        self.headers = self.headers.copy()  # what comes after the body is not among the request's headers
         if self.is_shutting_down:
             self.cycle.keep_alive = False
 

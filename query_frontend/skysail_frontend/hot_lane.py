@@ -22,6 +22,7 @@ from uvicorn.server import ServerState
 from skysail_frontend.catalog import Catalog
 from skysail_frontend.guarded_protocol import GuardedProtocol
 from skysail_frontend.http_response import ResponseWriter
+from skysail_frontend.predict_options import PredictOptions, options_of
 from skysail_frontend.query import Query
 from skysail_frontend.settings import Settings
 
@@ -46,11 +47,12 @@ class HotLane(GuardedProtocol):
     queries, or in ``_ready`` with a response whose turn has not come. When the client goes, its queries are cancelled.
     """
 
-    __slots__ = ("_lane_app", "_lane_body", "_last", "_n_asked", "_n_written", "_open", "_ready", "_whole")
+    __slots__ = ("_lane_app", "_lane_body", "_lane_options", "_last", "_n_asked", "_n_written", "_open", "_ready",
+                 "_whole")  # fmt: skip
 
     catalog: Catalog
-    known_heads: dict[bytes, tuple[str, int]]
-    """Head to application name and body length, shared by the connections of a worker."""
+    known_heads: dict[bytes, tuple[str, int, PredictOptions | None]]
+    """Head to application name, body length and what else it asks for, shared by the connections of a worker."""
 
     def __init__(
         self,
@@ -66,6 +68,7 @@ class HotLane(GuardedProtocol):
         self._last = NEVER  # the connection ends with the response to this request
         self._lane_app: str | None = None  # the application of the request being received, if it is the lane's
         self._lane_body: list[bytes] = []
+        self._lane_options: PredictOptions | None = None
         self._whole: bytes | None = None  # the read that began with the request being received
 
     def answered(self, position: int, answer: bytes) -> None:
@@ -100,7 +103,7 @@ class HotLane(GuardedProtocol):
             n_head = data.find(b"\r\n\r\n") + 4
             known = self.known_heads.get(data[:n_head])
             if known is not None and len(data) - n_head == known[1] and not self.is_shutting_down:
-                self._ask(known[0], data[n_head:])
+                self._ask(known[0], data[n_head:], known[2])
                 return
             self._whole = data
         self.parse(data)
@@ -113,6 +116,7 @@ class HotLane(GuardedProtocol):
             return
         self._lane_app = app
         self._lane_body = []
+        self._lane_options = options_of(self.headers)
         if self.expect_100_continue:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
@@ -136,7 +140,7 @@ class HotLane(GuardedProtocol):
         if not keep_alive:
             self.is_lingering = True  # what follows the last request is not looked at
             self._last = self._n_asked
-        self._ask(app, body)
+        self._ask(app, body, self._lane_options)
 
     def drop_request(self) -> bool:
         if self._lane_app is None:
@@ -192,11 +196,11 @@ class HotLane(GuardedProtocol):
         self.cycle = _Busy()  # type: ignore[assignment]  # uvicorn looks at response_complete alone
         super().begin_request()
 
-    def _ask(self, app: str, body: bytes) -> None:
+    def _ask(self, app: str, body: bytes, options: PredictOptions | None) -> None:
         number = self._n_asked
         self._n_asked = number + 1
         self._open[number] = ()
-        queries = self.catalog.ask(app, body, self, number, time.monotonic())
+        queries = self.catalog.ask(app, body, self, number, time.monotonic(), options)
         if number in self._open:  # not answered at once
             self._open[number] = queries
             if number - self._n_written >= MAX_OPEN - 1:
@@ -241,7 +245,7 @@ class HotLane(GuardedProtocol):
             return
         if len(self.known_heads) >= MAX_HEADS:
             self.known_heads.clear()
-        self.known_heads[whole[:n_head]] = (app, n_body_bytes)
+        self.known_heads[whole[:n_head]] = (app, n_body_bytes, self._lane_options)
 
 
 class _Busy:

@@ -18,6 +18,7 @@ from skysail_frontend.errors import RequestRefusedError
 from skysail_frontend.exposition import clipper_json, prometheus_text
 from skysail_frontend.feedback import FeedbackBook, parse_feedback
 from skysail_frontend.openapi import PREDICT, UPDATE
+from skysail_frontend.predict_options import options_of
 from skysail_frontend.query import Query
 from skysail_frontend.registry_watch import RegistryWatch
 from skysail_frontend.settings import Settings
@@ -63,9 +64,10 @@ def http_app(catalog: Catalog, watch: RegistryWatch, feedback: FeedbackBook, set
 
 def _add_predict(app: FastAPI, catalog: Catalog) -> None:
     async def predict(name: str, request: Request) -> Response:
+        options = options_of(request.scope["headers"])
         body = await request.body()
         sink = FutureSink()
-        queries = catalog.ask(name, body, sink, 0, time.monotonic())
+        queries = catalog.ask(name, body, sink, 0, time.monotonic(), options)
         return await _answer_or_cancel(sink, queries, request)
 
     for path, in_schema in (("/{name}/predict", True), ("/{name}/predict/", False)):
@@ -117,10 +119,12 @@ def _add_update(app: FastAPI, catalog: Catalog, feedback: FeedbackBook) -> None:
 async def _clipper_update(application: Application, feedback: FeedbackBook, body: bytes, label: Any) -> Response:
     """Clipper's feedback names an input, not a query: it is predicted again and joined with that prediction."""
     sink = FutureSink()
-    dispatcher = application.dispatcher
+    primary, fallback = application.served, application.fallback
     application.ask(body, sink, 0, time.monotonic())
     answer = msgspec.json.decode((await sink.response).body)
-    if dispatcher is not None and not answer["default"]:
+    served = fallback if "fallback" in answer else primary
+    if served is not None and not answer["default"]:
+        dispatcher = served.dispatcher
         await feedback.score(application, dispatcher.model, dispatcher.version, answer["output"], label)
     return Response("Feedback received? 1", media_type="text/plain")
 

@@ -6,7 +6,9 @@ import msgspec
 
 from skysail_frontend.errors import RequestRefusedError
 from skysail_frontend.foreign_value import foreign_value
+from skysail_frontend.given_twice import given_twice
 from skysail_frontend.input_type import InputError, InputType, Numbers
+from skysail_frontend.predict_options import TIMEOUT_EXPECTED, is_timeout
 from skysail_frontend.wide_row import MIN_BODY_BYTES, WideRow
 
 __all__ = ["PredictRequest", "PredictRequestParser"]
@@ -16,18 +18,28 @@ _UNSET = msgspec.UNSET
 
 
 class PredictRequest:
-    """What one request asks: ``payloads`` in input order, a pinned ``version`` or None, and the form of the answer.
+    """What one request asks: ``payloads`` in input order, and the form of the answer; None for what it leaves open: a
+    pinned ``version``, a deadline nearer than the objective's, whether the cache may answer.
 
     ``is_batch`` is true when the answer is an object with ``batch_predictions``; a batch of exactly one collapses into
     the single form (Clipper does, and its clients know).
     """
 
-    __slots__ = ("is_batch", "payloads", "version")
+    __slots__ = ("cache", "is_batch", "payloads", "timeout_s", "version")
 
-    def __init__(self, payloads: list[Any], is_batch: bool, version: str | None) -> None:
+    def __init__(
+        self,
+        payloads: list[Any],
+        is_batch: bool,
+        version: str | None = None,
+        timeout_s: float | None = None,
+        cache: bool | None = None,
+    ) -> None:
         self.payloads = payloads
         self.is_batch = is_batch
         self.version = version
+        self.timeout_s = timeout_s
+        self.cache = cache
 
 
 class PredictRequestParser:
@@ -42,26 +54,31 @@ class PredictRequestParser:
         self._max_batch_rows = max_batch_rows
         example = input_type.python_type
         unset = msgspec.UnsetType
+        options: list[tuple[str, Any, Any]] = [
+            ("version", str | None, None),
+            ("timeout_ms", float | None | unset, _UNSET),
+            ("cache", bool | None | unset, _UNSET),
+        ]
         both = msgspec.defstruct(
             "Body",
             [
                 ("input", example if example is Any else example | unset, _UNSET),
                 ("input_batch", list[example] | unset, _UNSET),  # type: ignore[valid-type]  # built at run time
-                ("version", str | None, None),
+                *options,
             ],
             gc=False,
         )
-        single = msgspec.defstruct("SingleBody", [("input", example), ("version", str | None, None)], gc=False)
+        single = msgspec.defstruct("SingleBody", [("input", example), *options], gc=False)
         self._decode = msgspec.json.Decoder(both).decode
         self._decode_single = msgspec.json.Decoder(single).decode
         self._wide_row = WideRow(input_type.dtype) if isinstance(input_type, Numbers) else None
 
     def parse(self, body: bytes) -> PredictRequest:
         """:raises RequestRefusedError: status 400 with the field, what was expected and what came"""
-        return self._request(self._decoded(body))
+        return self._request(self._decoded(body), body)
 
     def parse_row(self, body: bytes) -> Any:
-        """The payload of the common request, one example and no version; for any other what `parse` gives. Twice as
+        """The payload of the common request, one example and nothing else; for any other what `parse` gives. Twice as
         fast as `parse`.
 
         :raises RequestRefusedError: as `parse`
@@ -73,16 +90,18 @@ class PredictRequestParser:
         try:
             request: Any = self._decode(body)
             value = request.input
-            if value is not _UNSET and request.version is None:
+            if value is not _UNSET and request.version is None and request.timeout_ms is _UNSET is request.cache:
                 return self._to_payload(value)
         except (msgspec.DecodeError, RecursionError, ValueError):
             return self.parse(body)  # which tells what is wrong
-        return self._request(request)
+        return self._request(request, body)
 
-    def _request(self, decoded: Any) -> PredictRequest:
+    def _request(self, decoded: Any, body: bytes) -> PredictRequest:
+        """Options first: they are refused whatever the examples are."""
+        version, timeout_s, cache = decoded.version, _timeout_s(decoded, body), _cache(decoded, body)
         value = decoded.input
         if value is not _UNSET:
-            return PredictRequest([self._payload(value, "input")], False, decoded.version)
+            return PredictRequest([self._payload(value, "input")], False, version, timeout_s, cache)
         if decoded.input_batch is _UNSET:
             raise RequestRefusedError.json("Object missing required field `input` (or `input_batch`)")
         examples = decoded.input_batch
@@ -91,7 +110,7 @@ class PredictRequestParser:
                 f"`input_batch` holds {len(examples)} examples; at most {self._max_batch_rows} are accepted"
             )
         payloads = [self._payload(example, f"input_batch[{i}]") for i, example in enumerate(examples)]
-        return PredictRequest(payloads, len(payloads) != 1, decoded.version)
+        return PredictRequest(payloads, len(payloads) != 1, version, timeout_s, cache)
 
     def _decoded(self, body: bytes) -> Any:
         try:
@@ -107,7 +126,7 @@ class PredictRequestParser:
             except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
                 pass  # the first error is the one to tell
             else:
-                return _Single(request.input, request.version)
+                return _Single(request)
         raise RequestRefusedError.json(foreign_value(body) or _cause(error)) from error
 
     def _payload(self, value: Any, field: str) -> Any:
@@ -120,11 +139,40 @@ class PredictRequestParser:
 
 
 class _Single:
+    """A body whose ``input_batch`` is not looked at."""
+
     input_batch = _UNSET
 
-    def __init__(self, value: Any, version: str | None) -> None:
-        self.input = value
-        self.version = version
+    def __init__(self, decoded: Any) -> None:
+        self.input = decoded.input
+        self.version = decoded.version
+        self.timeout_ms = decoded.timeout_ms
+        self.cache = decoded.cache
+
+
+def _timeout_s(decoded: Any, body: bytes) -> float | None:
+    timeout_ms = decoded.timeout_ms
+    if timeout_ms is _UNSET:
+        return None
+    _refuse_twice("timeout_ms", body)
+    if timeout_ms is None:
+        return None
+    if not is_timeout(timeout_ms):
+        raise RequestRefusedError.json(f"`timeout_ms` is {timeout_ms:g}; {TIMEOUT_EXPECTED}")
+    return float(timeout_ms) * 1e-3
+
+
+def _cache(decoded: Any, body: bytes) -> bool | None:
+    cache = decoded.cache
+    if cache is _UNSET:
+        return None
+    _refuse_twice("cache", body)
+    return None if cache is None else bool(cache)
+
+
+def _refuse_twice(field: str, body: bytes) -> None:
+    if given_twice(field, body):
+        raise RequestRefusedError.json(f"`{field}` is there more than once")
 
 
 def _cause(error: Exception) -> str:

@@ -9,6 +9,8 @@ from skysail_frontend.errors import SettingsError
 
 __all__ = ["Settings"]
 
+MAY_BE_ZERO = ("port", "cache_bytes", "feedback_per_s")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -46,18 +48,22 @@ class Settings:
     """Most rows in one batch."""
     max_batch_bytes: int = 16 * 1024 * 1024
     """Most payload bytes in one batch, a quarter of the wire's frame limit."""
+    cache_bytes: int = 64 * 1024 * 1024
+    """What the prediction cache of one worker may take; 0 keeps no predictions. Room for 100,000 small ones."""
+    cache_ttl_s: float = 3600.0
+    """How long a prediction is given again. A model version does not change; what its code looks up elsewhere may."""
     feedback_per_s: int = 2000
     """Predictions put on record for feedback per worker and second; 0 keeps none."""
     log_level: str = "info"
     """debug, info, warning or error."""
 
     def __post_init__(self) -> None:
-        for field in ("port", "feedback_per_s"):
+        for field in MAY_BE_ZERO:
             if getattr(self, field) < 0:
                 raise SettingsError(f"{field} is {getattr(self, field)}; 0 or more was expected")
         for field in self.__slots__:
             value = getattr(self, field)
-            positive = isinstance(value, int | float) and field not in ("port", "feedback_per_s", "lane")
+            positive = isinstance(value, int | float) and field not in (*MAY_BE_ZERO, "lane")
             if positive and not 0 < value < float("inf"):
                 raise SettingsError(f"{field} is {value}; more than 0 was expected")
         if self.max_batch_rows > MAX_ROWS:

@@ -25,6 +25,7 @@ from skysail_frontend.http_app import http_app
 from skysail_frontend.input_type import INPUT_TYPES
 from skysail_frontend.metric_cells import CellsFile
 from skysail_frontend.metrics import FrontendMetrics
+from skysail_frontend.prediction_cache import PredictionCache
 from skysail_frontend.prediction_recorder import FLUSH_INTERVAL_S, PredictionRecorder
 from skysail_frontend.query_ids import QueryIds
 from skysail_frontend.registry_watch import RegistryWatch
@@ -63,7 +64,10 @@ class Worker:
         self._limits = SchedulerLimits(
             settings.max_queue_rows, settings.max_queue_bytes, settings.max_batch_rows, settings.max_batch_bytes
         )
-        self._catalog = Catalog(self._metrics, self._query_ids, self._dispatcher, settings.max_request_rows)
+        cache = PredictionCache(settings.cache_bytes, settings.cache_ttl_s) if settings.cache_bytes else None
+        self._catalog = Catalog(
+            self._metrics, self._query_ids, self._dispatcher, settings.max_request_rows, self._recorder, cache
+        )
         self._watch = RegistryWatch(self._registry, self._catalog, self._query_ids, self._metrics.registry_connected)
         self._app = http_app(self._catalog, self._watch, FeedbackBook(self._registry, self._metrics), settings)
         self._app.router.lifespan_context = self._lifespan

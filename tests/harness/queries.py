@@ -60,6 +60,8 @@ class FakeOwner:
         self.name = name
         self.predictions_s: list[float] = []
         self.defaults: list[tuple[str, float]] = []
+        self.n_fallbacks = 0
+        self.refusals: list[tuple[Query, str]] = []
 
     def observe_prediction(self, seconds: float) -> None:
         self.predictions_s.append(seconds)
@@ -67,6 +69,13 @@ class FakeOwner:
     def default_answer(self, query_id: int, reason: str, seconds: float) -> bytes:
         self.defaults.append((reason, seconds))
         return b'{"query_id":%d,"output":-1,"default":true,"default_reason":"%b"}' % (query_id, reason.encode())
+
+    def count_fallback(self) -> None:
+        self.n_fallbacks += 1
+
+    def refused(self, query: Query, reason: str, now_s: float) -> None:
+        self.refusals.append((query, reason))
+        query.default(reason, now_s)
 
 
 def a_query(
@@ -77,11 +86,11 @@ def a_query(
     owner: FakeOwner | None = None,
     sink: FakeSink | None = None,
     position: int = 0,
+    weight: float = 1.0,
 ) -> Query:
     """A query with an owner and a sink of its own unless they are given."""
-    return Query(
-        payload, n_bytes, arrival_s, deadline_s, next(_ids), owner or FakeOwner(), sink or FakeSink(), position
-    )
+    owner, sink = owner or FakeOwner(), sink or FakeSink()
+    return Query(payload, n_bytes, arrival_s, deadline_s, next(_ids), owner, sink, position, weight)
 
 
 def queries_of(*deadlines_s: float) -> list[Query]:

@@ -16,6 +16,7 @@ from skysail_frontend.feedback import FeedbackBook
 from skysail_frontend.input_type import INPUT_TYPES
 from skysail_frontend.metric_cells import CellsFile
 from skysail_frontend.metrics import FrontendMetrics
+from skysail_frontend.prediction_cache import PredictionCache
 from skysail_frontend.prediction_recorder import PredictionRecorder
 from skysail_frontend.query_ids import QueryIds
 from skysail_frontend.registry_watch import RegistryWatch
@@ -44,13 +45,20 @@ class ResponseSink(FakeSink):
 class WorkerParts:
     """Needs a running loop. `close` ends what was opened."""
 
-    def __init__(self, redis_url: str, run_dir: Path, max_per_flush: int = 400, socket_timeout_s: float = 2.0) -> None:
+    def __init__(
+        self,
+        redis_url: str,
+        run_dir: Path,
+        max_per_flush: int = 400,
+        socket_timeout_s: float = 2.0,
+        cache: PredictionCache | None = None,
+    ) -> None:
         self._run_dir = run_dir
         self.registry = Registry.from_url(redis_url, socket_timeout_s=socket_timeout_s)
         self.metrics = FrontendMetrics(CellsFile(cells_path(run_dir, 0)))
         self.query_ids = QueryIds(0)
         self.recorder = PredictionRecorder(self.registry, max_per_flush, self.metrics.unrecorded)
-        self.catalog = Catalog(self.metrics, self.query_ids, self._dispatcher, max_request_rows=100)
+        self.catalog = Catalog(self.metrics, self.query_ids, self._dispatcher, 100, self.recorder, cache)
         self.watch = RegistryWatch(self.registry, self.catalog, self.query_ids, self.metrics.registry_connected)
         self.feedback = FeedbackBook(self.registry, self.metrics)
 

@@ -168,7 +168,7 @@ async def test_an_id_without_a_prediction_is_a_404(frontend: Frontend, query_id:
 
 
 async def test_a_default_output_takes_no_feedback(frontend: Frontend) -> None:
-    await frontend.parts.catalog.dispatchers["m", "1"].set_replicas({})
+    await frontend.parts.catalog.versions["m", "1"].dispatcher.set_replicas({})
     answer = await frontend.parts.ask().wait()
     assert answer["default"] is True
     await frontend.parts.recorder.flush()
@@ -237,6 +237,6 @@ async def test_clippers_form_names_what_is_wrong_with_its_input(frontend: Fronte
 
 
 async def test_clippers_form_with_a_default_for_a_prediction_scores_nothing(frontend: Frontend) -> None:
-    await frontend.parts.catalog.dispatchers["m", "1"].set_replicas({})
+    await frontend.parts.catalog.versions["m", "1"].dispatcher.set_replicas({})
     assert (await frontend.update(uid=0, input=[1.0], label=4.0)).text == "Feedback received? 1"
     assert await frontend.scores() == {}

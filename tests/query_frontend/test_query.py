@@ -1,7 +1,7 @@
 """Queries: answered exactly once, or not at all when nobody is there any more."""
 
 from harness.queries import FakeOwner, FakeSink, a_query
-from skysail_frontend.query import EXPLANATIONS, DefaultReason, Query
+from skysail_frontend.query import EXPLANATIONS, FALLBACK_TAIL, DefaultReason, Query
 
 
 class FakeDispatcher:
@@ -43,11 +43,72 @@ def test_whatever_comes_second_is_ignored() -> None:
 def test_cancelling_reaches_the_dispatcher_once_and_only_while_the_query_is_open() -> None:
     dispatcher = FakeDispatcher()
     query = a_query()
-    query.cancel()  # not taken in by any dispatcher
     query.dispatcher = dispatcher
     query.cancel()
     query.cancel()
     assert dispatcher.cancelled == [query]
+
+
+def test_a_follower_that_is_cancelled_is_never_answered() -> None:
+    sink = FakeSink()
+    follower = a_query(sink=sink)  # no dispatcher has it
+    follower.cancel()
+    follower.predict(b"1", 1000.5)
+    follower.default(DefaultReason.DEADLINE, 1001.0)
+    assert follower.is_done
+    assert sink.answers == {}
+
+
+def test_an_answer_of_the_fallback_model_says_so_and_is_counted() -> None:
+    owner, sink = FakeOwner(), FakeSink()
+    query = a_query(owner=owner, sink=sink)
+    query.tail = FALLBACK_TAIL
+    query.predict(b"1", 1000.5)
+    assert sink.answer == {"query_id": query.query_id, "output": 1, "default": False, "fallback": True}
+    assert (owner.n_fallbacks, owner.predictions_s) == (1, [0.5])
+
+
+class FakeFlight:
+    """Remembers what it is told of its leaders."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, Query]] = []
+
+    def landed(self, leader: Query, output: bytes, now_s: float) -> None:
+        assert leader.is_done
+        self.told.append((output.decode(), leader))
+
+    def left(self, leader: Query) -> None:
+        assert leader.is_done
+        self.told.append(("left", leader))
+
+
+def a_leader(flight: FakeFlight) -> Query:
+    query = a_query()
+    query.dispatcher, query.flight = FakeDispatcher(), flight
+    return query
+
+
+def test_a_flight_hears_once_that_its_leader_has_an_output() -> None:
+    flight = FakeFlight()
+    leader = a_leader(flight)
+    leader.predict(b"1", 1000.5)
+    leader.predict(b"2", 1000.6)
+    leader.default(DefaultReason.DEADLINE, 1001.0)
+    leader.cancel()
+    assert flight.told == [("1", leader)]
+
+
+def test_a_flight_hears_that_its_leader_has_left_and_of_the_output_that_comes_too_late() -> None:
+    flight = FakeFlight()
+    late, gone = a_leader(flight), a_leader(flight)
+    late.default(DefaultReason.DEADLINE, 1001.0)
+    late.default(DefaultReason.DEADLINE, 1001.0)
+    late.predict(b"1", 1001.5)
+    gone.cancel()
+    gone.cancel()
+    gone.predict(b"2", 1002.0)
+    assert flight.told == [("left", late), ("1", late), ("left", gone), ("2", gone)]
 
 
 def test_every_reason_has_its_explanation_and_clippers_texts_are_kept_word_for_word() -> None:

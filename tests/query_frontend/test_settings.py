@@ -68,6 +68,7 @@ def test_every_field_can_be_given_as_a_flag() -> None:
         "max-body-bytes": "1", "max-header-bytes": "2", "receive-timeout-s": "0.5", "idle-timeout-s": "1.5",
         "shutdown-timeout-s": "2.5", "max-request-rows": "3", "max-queue-rows": "4", "max-queue-bytes": "5",
         "max-batch-rows": "6", "max-batch-bytes": "7", "feedback-per-s": "0", "log-level": "debug",
+        "cache-bytes": "0", "cache-ttl-s": "0.25",
     }  # fmt: skip
     settings = parsed(*[part for name, value in flags.items() for part in (f"--{name}", value)])
     expected: dict[str, Any] = {

@@ -1,0 +1,231 @@
+"""The prediction cache of one worker: outputs by model version and payload, bounded in bytes and age. Pure, no clock.
+
+Eviction is S3-FIFO (Yang et al., "FIFO queues are all you need for cache eviction", SOSP'23, algorithm 1), because what
+asks for predictions does two things: a few inputs come again and again, and now and then somebody sends a whole table
+row by row. With LRU such a scan empties the cache of everything that was worth keeping. Here what is new passes through
+a small queue and leaves it unless it was asked for again; only what proved itself there, or came back soon after it had
+left, gets a place in the main queue. SIEVE (NSDI'24) is simpler, but its authors say that it does not resist scans.
+A hit changes one small number, and nothing moves.
+"""
+
+import sys
+from collections import deque
+from typing import Any, Final
+
+from skysail_frontend.metrics import ModelMetrics
+
+__all__ = ["PredictionCache", "PredictionShelf"]
+
+MAX_ENTRY_SHARE: Final = 8
+"""An entry may have this part of the cache at most: a few large ones must not push out everything else."""
+SMALL_SHARE: Final = 10
+"""The small queue gives way from this part of the cache on. A tenth, as in the paper."""
+MAX_USES: Final = 3
+PROVEN_USES: Final = 2
+"""So many hits in the small queue lead to the main one."""
+MAX_STEPS: Final = 64
+"""Entries that one eviction looks at; then the next one goes, whatever it is worth. Without this, one eviction from a
+full cache in which everything was hit would look at all of it."""
+ENTRY_BYTES: Final = 480
+"""What an entry takes beside its payload and output: itself, its places in dict and queue, and the ghost it may leave.
+Measured by `test_prediction_cache.py`."""
+TOMBSTONE_BYTES: Final = 160
+"""What a purged entry takes until its turn in the queue comes."""
+
+
+class _Entry:
+    """One output. ``shelf`` is None once it has been purged; ``n_uses`` are its hits, up to `MAX_USES`."""
+
+    __slots__ = ("expires_s", "is_small", "n_bytes", "n_uses", "output", "payload", "shelf")
+
+    def __init__(self, shelf: "PredictionShelf", payload: Any, output: bytes, n_bytes: int, expires_s: float) -> None:
+        self.shelf: PredictionShelf | None = shelf
+        self.payload = payload
+        self.output = output
+        self.n_bytes = n_bytes
+        self.expires_s = expires_s
+        self.n_uses = 0
+        self.is_small = True  # in the small queue
+
+
+class PredictionShelf:
+    """The outputs of one model version. Payloads are equal when the model cannot tell them apart: they are bytes, text,
+    or a tuple with the dtype and the shape.
+
+    ``n_bytes`` counts what its entries take.
+    """
+
+    def __init__(self, cache: "PredictionCache", metrics: ModelMetrics, salt: int) -> None:
+        self.entries: dict[Any, _Entry] = {}
+        self.n_bytes = 0
+        self.metrics = metrics
+        self.salt = salt
+        self._cache = cache
+
+    def get(self, payload: Any, now_s: float) -> bytes | None:
+        """The output for `payload`, unless it is unknown or too old. One look-up."""
+        entry = self.entries.get(payload)
+        if entry is None or entry.expires_s <= now_s:
+            return None
+        if entry.n_uses < MAX_USES:
+            entry.n_uses += 1
+        return entry.output
+
+    def put(self, payload: Any, output: bytes, now_s: float) -> None:
+        """Keeps an output, unless it is too large, and evicts others until it fits: in time in proportion to its bytes,
+        for `MAX_STEPS` entries at most are looked at for each one that goes."""
+        self._cache.put(self, payload, output, now_s)
+
+    def purge(self) -> None:
+        """Forgets everything. Takes time in proportion to its entries, and leaves their empty places to be reused."""
+        self._cache.purge(self)
+
+
+class PredictionCache:
+    """The shelves of all model versions under one bound.
+
+    Invariants: ``n_bytes <= max_bytes`` counts every entry, its payload and output as Python holds them included;
+    ``n_bytes`` is the sum over the entries in both queues; there are no more ghosts than entries, so that their memory
+    is counted with the entries'. An entry is in exactly one of the two queues, and on its shelf unless it was purged.
+
+    :param max_bytes: the bound
+    :param ttl_s: how long an output is given after it was computed
+    """
+
+    def __init__(self, max_bytes: int, ttl_s: float) -> None:
+        self.max_bytes = max_bytes
+        self.ttl_s = ttl_s
+        self.n_bytes = 0
+        self._n_small_bytes = 0
+        self._small: deque[_Entry] = deque()
+        self._main: deque[_Entry] = deque()
+        self._ghosts: set[int] = set()
+        self._ghost_order: deque[int] = deque()
+        self._n_shelves = 0
+
+    def shelf(self, metrics: ModelMetrics) -> PredictionShelf:
+        """A shelf for a model version that appears."""
+        self._n_shelves += 1
+        return PredictionShelf(self, metrics, hash((self._n_shelves, "shelf")))
+
+    def put(self, shelf: PredictionShelf, payload: Any, output: bytes, now_s: float) -> None:
+        """See `PredictionShelf.put`."""
+        n_bytes = _held_bytes(payload) + sys.getsizeof(output) + ENTRY_BYTES
+        known = shelf.entries.get(payload)
+        if n_bytes * MAX_ENTRY_SHARE > self.max_bytes:
+            if known is not None:
+                self._empty(known)
+        elif known is not None:
+            known.output, known.expires_s = output, now_s + self.ttl_s
+            self._resize(known, n_bytes)
+        else:
+            while self.n_bytes + n_bytes > self.max_bytes:
+                self._evict()
+            entry = _Entry(shelf, payload, output, n_bytes, now_s + self.ttl_s)
+            shelf.entries[payload] = entry
+            shelf.n_bytes += n_bytes
+            self.n_bytes += n_bytes
+            self._enqueue(entry, hash(payload) ^ shelf.salt)
+
+    def purge(self, shelf: PredictionShelf) -> None:
+        """See `PredictionShelf.purge`."""
+        for entry in list(shelf.entries.values()):
+            self._empty(entry)
+
+    def statistics(self) -> dict[str, int]:
+        return {"n_bytes": self.n_bytes, "n_small_bytes": self._n_small_bytes, "n_small": len(self._small),
+                "n_main": len(self._main), "n_ghosts": len(self._ghosts)}  # fmt: skip
+
+    def _enqueue(self, entry: _Entry, ghost: int) -> None:
+        if ghost in self._ghosts:
+            self._ghosts.discard(ghost)
+            entry.is_small = False
+            self._main.append(entry)
+        else:
+            self._small.append(entry)
+            self._n_small_bytes += entry.n_bytes
+
+    def _evict(self) -> None:
+        """Drops one entry, or moves the small queue's last ones to the main queue. Not to be called when both are
+        empty."""
+        if self._small and (self._n_small_bytes * SMALL_SHARE >= self.max_bytes or not self._main):
+            self._evict_small()
+        else:
+            self._evict_main()
+
+    def _evict_small(self) -> None:
+        small = self._small
+        for step in range(MAX_STEPS):
+            entry = small.popleft()
+            self._n_small_bytes -= entry.n_bytes
+            if entry.n_uses < PROVEN_USES or step == MAX_STEPS - 1:
+                if entry.shelf is not None:
+                    self._leave_ghost(hash(entry.payload) ^ entry.shelf.salt)
+                self._drop(entry)
+                return
+            entry.n_uses = 0
+            entry.is_small = False
+            self._main.append(entry)
+            if not small:
+                return
+
+    def _evict_main(self) -> None:
+        main = self._main
+        for _ in range(MAX_STEPS - 1):
+            if main[0].n_uses == 0:
+                break
+            entry = main.popleft()
+            entry.n_uses -= 1
+            main.append(entry)
+        self._drop(main.popleft())
+
+    def _leave_ghost(self, ghost: int) -> None:
+        self._ghosts.add(ghost)
+        self._ghost_order.append(ghost)
+        while len(self._ghost_order) > len(self._small) + len(self._main):
+            self._ghosts.discard(self._ghost_order.popleft())
+
+    def _drop(self, entry: _Entry) -> None:
+        """Forgets an entry that has left its queue."""
+        self.n_bytes -= entry.n_bytes
+        shelf = entry.shelf
+        if shelf is not None:
+            shelf.n_bytes -= entry.n_bytes
+            shelf.metrics.cache_evictions.add(1.0)
+            del shelf.entries[entry.payload]
+
+    def _empty(self, entry: _Entry) -> None:
+        """Forgets an entry that is in its queue: its place there stays, with nothing in it."""
+        shelf = entry.shelf
+        if shelf is None:
+            return
+        del shelf.entries[entry.payload]
+        shelf.n_bytes -= entry.n_bytes
+        entry.shelf = entry.payload = None
+        entry.output = b""
+        entry.n_uses = 0
+        self._count(entry, TOMBSTONE_BYTES)
+
+    def _resize(self, entry: _Entry, n_bytes: int) -> None:
+        if entry.shelf is not None:
+            entry.shelf.n_bytes += n_bytes - entry.n_bytes
+        self._count(entry, n_bytes)
+        while self.n_bytes > self.max_bytes:
+            self._evict()
+
+    def _count(self, entry: _Entry, n_bytes: int) -> None:
+        grown = n_bytes - entry.n_bytes
+        self.n_bytes += grown
+        if entry.is_small:
+            self._n_small_bytes += grown
+        entry.n_bytes = n_bytes
+
+
+def _held_bytes(payload: Any) -> int:
+    """What Python holds for a payload; text can take four times its bytes on the wire."""
+    if isinstance(payload, tuple):
+        dtype, shape, data = payload
+        return (
+            sys.getsizeof(payload) + sys.getsizeof(dtype) + sys.getsizeof(shape) + 32 * len(shape) + sys.getsizeof(data)
+        )
+    return sys.getsizeof(payload)
