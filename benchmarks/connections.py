@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import cast
 
-__all__ = ["Load", "Requests", "Tally"]
+__all__ = ["Load", "Requests", "ResponseHeads", "Tally"]
 
 STALLED_AFTER_S = 1.0
 """A request still unanswered at the end counts as an error once it has waited this long; a younger one is dropped."""
@@ -35,7 +35,7 @@ class Tally:
         self.errors += self.measuring
 
 
-class _Heads:
+class ResponseHeads:
     """Status and body length of response heads. Heads repeat (date and length differ), so each is read once."""
 
     __slots__ = ("_known",)
@@ -88,7 +88,7 @@ class _Connection(asyncio.Protocol):
 
     __slots__ = ("_heads", "_on_lost", "_partial", "_requests", "_tally", "_transport", "sent_at")
 
-    def __init__(self, requests: Requests, tally: Tally, heads: _Heads, on_lost: Callable[[_Connection], None]):
+    def __init__(self, requests: Requests, tally: Tally, heads: ResponseHeads, on_lost: Callable[[_Connection], None]):
         self._requests = requests
         self._tally = tally
         self._heads = heads
@@ -148,7 +148,7 @@ class Load:
     def __init__(self, host: str, port: int, requests: Requests) -> None:
         self._address = (host, port)
         self._requests = requests
-        self._heads = _Heads()
+        self._heads = ResponseHeads()
         self._open: set[_Connection] = set()
         self._reconnecting: set[asyncio.Task[None]] = set()
         self._running = True
