@@ -49,6 +49,7 @@ class Running:
         self.said: list[tuple[str, str | None]] = []
         self.stop = asyncio.Event()
         self._news = asyncio.Event()
+        self._others = set(psutil.Process().children())
         self.supervisor = Supervisor(parts, self._notify, IMPATIENT)
         self.task = asyncio.create_task(self.supervisor.run(self.stop))
 
@@ -70,6 +71,10 @@ class Running:
     def _were_said(self, wanted: tuple[tuple[str, str | None], ...]) -> bool:
         said = iter(self.said)
         return all(event in said for event in wanted)
+
+    def children(self) -> set[psutil.Process]:
+        """The processes that it left running; those of other tests' fixtures are not its."""
+        return set(psutil.Process().children()) - self._others
 
     def pid(self, index: int) -> int:
         pid = self.supervisor.keepers[index].pid
@@ -126,7 +131,7 @@ async def test_a_part_that_ends_while_starting_is_named_with_its_last_words(part
         await running.task
     assert caught.value.log_tail == "the fake part's last words"
     assert kinds(running.said, "stopped")[-1] == "redis"
-    assert not psutil.Process().children()
+    assert not running.children()
 
 
 async def test_a_part_that_finds_its_port_taken_names_the_port_and_the_flag(part: Callable[..., Part]) -> None:
@@ -140,7 +145,7 @@ async def test_a_part_that_is_never_ready_is_given_up(part: Callable[..., Part])
     running = Running(replace(part("frontend", "--never-ready"), start_timeout_s=0.3))
     with pytest.raises(StackError, match=r"frontend is not ready after 0\.3 s"):
         await running.task
-    assert not psutil.Process().children()
+    assert not running.children()
 
 
 async def test_a_program_that_cannot_be_run_is_named(part: Callable[..., Part], tmp_path: Path) -> None:
@@ -161,7 +166,7 @@ async def test_told_to_stop_while_starting_it_stops_what_it_had_started(part: Ca
     await running.until(("starting", "frontend"))
     await running.end()
     assert ("up", None) not in running.said
-    assert not psutil.Process().children()
+    assert not running.children()
 
 
 def test_delays_double_up_to_the_longest_and_a_good_run_forgives() -> None:
