@@ -100,7 +100,7 @@ def update_application(snapshot: Snapshot, name: str, amendment: ApplicationAmen
     :raises InUseError: the fallback is the model that the application asks anyway.
     """
     application = _existing(snapshot, name, f"Application '{name}' does not exist")
-    changes = {name: value for name in _AMENDABLE if (value := getattr(amendment, name)) is not UNSET}
+    changes = {field: value for field in _AMENDABLE if (value := getattr(amendment, field)) is not UNSET}
     if "latency_slo_micros" in changes:
         checked_latency_slo_micros(changes["latency_slo_micros"], "latency_slo_ms")
     if "default_output" in changes:
