@@ -17,13 +17,13 @@ class Batch:
     """Queries sent in one frame, earliest deadline first.
 
     ``replica`` is the key of the replica it went to; ``starts_s`` is when that one is expected to begin to compute it;
-    ``next_due_s`` is a lower bound of the earliest deadline among the queries not done yet; ``late_at_s`` is when a
-    second copy is worth sending (infinity once that has been looked at); ``twin`` is that copy, or its original, while
-    both are on their way.
+    ``found_idle``: the replica held nothing else of this frontend; ``next_due_s`` is a lower bound of the earliest
+    deadline among the queries not done yet; ``late_at_s`` is when a second copy is worth sending (infinity once that
+    has been looked at); ``twin`` is that copy, or its original, while both are on their way.
     """
 
-    __slots__ = ("batch_id", "cause", "late_at_s", "latest_deadline_s", "n_rows", "next_due_s", "queries", "replica",
-                 "sent_s", "starts_s", "twin")  # fmt: skip
+    __slots__ = ("batch_id", "cause", "found_idle", "late_at_s", "latest_deadline_s", "n_rows", "next_due_s", "queries",
+                 "replica", "sent_s", "starts_s", "twin")  # fmt: skip
 
     def __init__(
         self, batch_id: int, replica: int, queries: list[Query], sent_s: float, starts_s: float, cause: Cause = "idle"
@@ -38,6 +38,7 @@ class Batch:
         self.next_due_s = queries[0].deadline_s
         self.latest_deadline_s = queries[-1].deadline_s
         self.late_at_s = float("inf")
+        self.found_idle = False
         self.twin: Batch | None = None
         for query in queries:
             query.batch = self

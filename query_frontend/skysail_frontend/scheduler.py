@@ -171,10 +171,10 @@ class Scheduler:
         if state is None:
             return
         for staged in state.batches:
-            staged.starts_s = now_s
+            staged.starts_s = max(now_s, staged.sent_s + state.backlog_s)
             staged.late_at_s = self._late_at_s(staged)
-        if batch.sent_s >= batch.starts_s:
-            state.came_back(queued_s)
+        if batch.found_idle:
+            state.waited(queued_s)
         self._judge(state, batch, computed_s, now_s)
         if not state.health.is_out:
             self.sizer.observe(batch.n_rows, computed_s)
@@ -184,7 +184,11 @@ class Scheduler:
     def returned(self, batch: Batch, now_s: float) -> None:
         """A replica refused a batch without running it."""
         state = self._remove(batch)
-        if state is not None and state.health.is_probing:
+        if state is None:
+            return
+        if batch.found_idle:
+            state.waited(now_s - batch.sent_s)
+        if state.health.is_probing:
             state.health.eject(now_s)
 
     def drains(self, batch: Batch) -> None:
@@ -272,7 +276,7 @@ class Scheduler:
         for state in states:
             if not state.batches:
                 at_s = -NEVER
-            elif len(state.batches) < MAX_BATCHES and not state.holds_suspects() and not self._suspects:
+            elif self._may_stage(state) and not self._suspects:
                 at_s = min(at_s, self._stage_at_s(state.batches[0]))
         if self._is_starved:
             at_s = max(at_s, self._next_probe_s)
@@ -299,7 +303,7 @@ class Scheduler:
 
     def _free_at_s(self, state: ReplicaState, now_s: float) -> float:
         """When a replica is expected to be done with what it holds."""
-        at_s = now_s
+        at_s = now_s + state.backlog_s
         for batch in state.batches:
             at_s = max(at_s, batch.starts_s) + self.sizer.latency_s(batch.n_rows)
         if state.batches:  # what the running one has done already
@@ -318,7 +322,7 @@ class Scheduler:
             return None
         state, starts_s = free
         waiting = self.queue.waiting()
-        n_skipped, n_rows = self._policy.choose(waiting, starts_s, self.overhead_s + state.backlog_s)
+        n_skipped, n_rows = self._policy.choose(waiting, starts_s, self.overhead_s)
         self._is_starved = n_rows == 0
         if n_rows == 0:
             if now_s < self._next_probe_s:
@@ -370,6 +374,7 @@ class Scheduler:
         if cause == "suspect":
             self._suspects_in_flight += 1
         batch.late_at_s = self._late_at_s(batch)
+        batch.found_idle = not state.batches
         state.batches.append(batch)
         return batch
 
@@ -406,11 +411,11 @@ class Scheduler:
         states = self._in_use()
         idle = [state for state in states if not state.batches]
         if idle:
-            return self._better_of_two(idle, now_s), now_s
+            state = self._better_of_two(idle, now_s)
+            return state, now_s + state.backlog_s
         if self._suspects:
             return None  # they need a replica for themselves
-        staged = [state for state in states if len(state.batches) < MAX_BATCHES and not state.holds_suspects()
-                  and self._stage_at_s(state.batches[0]) <= now_s]  # fmt: skip
+        staged = [state for state in states if self._may_stage(state) and self._stage_at_s(state.batches[0]) <= now_s]
         if not staged:
             return None
         state = self._better_of_two(staged, now_s)
@@ -421,7 +426,7 @@ class Scheduler:
         if len(states) == 1:
             return states[0]
         pair = self._random.sample(states, 2)
-        return min(pair, key=lambda state: (self._free_at_s(state, now_s) + state.backlog_s, state.key))
+        return min(pair, key=lambda state: (self._free_at_s(state, now_s), state.key))
 
     def _replica_on_trial(self, now_s: float) -> ReplicaState | None:
         """An ejected replica that may show with one row that it is well again."""
@@ -429,6 +434,10 @@ class Scheduler:
             if state.health.is_out and not state.batches and not state.is_draining and state.health.may_probe(now_s):
                 return state
         return None
+
+    def _may_stage(self, state: ReplicaState) -> bool:
+        """A second batch would spare the replica a pause: not when other frontends keep it busy meanwhile."""
+        return len(state.batches) < MAX_BATCHES and not state.holds_suspects() and state.backlog_s < STAGE_LEAD_S
 
     def _stage_at_s(self, running: Batch) -> float:
         """When a batch may be sent after a running one: STAGE_LEAD_S before that is expected back."""
