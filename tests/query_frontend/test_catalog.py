@@ -273,5 +273,5 @@ async def test_gauges_are_written_when_asked(parts: WorkerParts, container: Scri
     assert (await sink.wait())["default_reason"] == "rejected_input"
     parts.catalog.update_gauges()
     assert parts.metric("skysail_in_flight_batches") == 0
-    assert parts.metric("skysail_replicas") == 1
+    assert parts.metric("skysail_replicas{") == 1
     await eventually(lambda: parts.metric("skysail_queries_total") == 1)
