@@ -23,6 +23,8 @@ class BatchTimer:
 
     Setting or clearing it is one system call, from any thread, and wakes nobody.
 
+    It is there for as long as its process.
+
     :param delay_s: from `set` until the descriptor becomes readable
     """
 
@@ -32,7 +34,7 @@ class BatchTimer:
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number))
         self._settime = _libc.timerfd_settime
-        self._set = ctypes.byref(_TimerSpec(_Timespec(), _Timespec(0, int(delay_s * 1e9))))
+        self._set = ctypes.byref(_TimerSpec(_Timespec(), _Timespec(*divmod(round(delay_s * 1e9), 10**9))))
         self._clear = ctypes.byref(_TimerSpec())
 
     def fileno(self) -> int:

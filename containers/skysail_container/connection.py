@@ -142,9 +142,10 @@ class Connection:
     def lend(self) -> None:
         """Lets the model's thread read it from now on, if it is one that can be expected to send batches."""
         if self._has_greeted and not (self._is_lent or self._is_ending or self._is_closed):
-            self._is_lent = True
             self._loop.remove_reader(self._sock)
-            self._inlet.lend(self._sock.fileno(), self)
+            self._is_lent = self._inlet.lend(self._sock.fileno(), self)
+            if not self._is_lent:
+                self._loop.add_reader(self._sock, self._on_readable)
 
     def take_back(self) -> None:
         """Reads it on the event loop's thread from now on."""
@@ -172,7 +173,7 @@ class Connection:
                 self._undispatched = bodies[index:]
                 return False
             self._service.handle(self, message)
-        self._note_partial_frame()
+        self._note_partial_frame(is_another=bool(bodies))
         return True
 
     def give_back(self) -> None:
@@ -225,16 +226,17 @@ class Connection:
             self._break_off(error)
             return
         if self._has_greeted:
-            self._note_partial_frame()
+            self._note_partial_frame(is_another=bool(bodies))
 
     def _has_waited_since(self, since_s: float) -> bool:
         waiting_since_s = self._waiting_since_s
         return waiting_since_s is not None and waiting_since_s < since_s
 
-    def _note_partial_frame(self) -> None:
+    def _note_partial_frame(self, is_another: bool) -> None:
+        """:param is_another: the one that was there before, if any, is complete"""
         if not self._decoder.n_buffered_bytes:
             self._waiting_since_s = None
-        elif self._waiting_since_s is None:
+        elif is_another or self._waiting_since_s is None:
             self._waiting_since_s = self._clock()
 
     def _dispatch(self, message: ClientMessage) -> None:

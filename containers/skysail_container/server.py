@@ -202,7 +202,7 @@ class Server:
 
     def _take_connections_back(self) -> None:
         if self._inlet.long_batch.has_gone_off():
-            for connection in self._connections:
+            for connection in list(self._connections):
                 connection.take_back()
 
     def _pause_accepting(self, error: OSError) -> None:

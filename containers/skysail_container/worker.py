@@ -102,19 +102,22 @@ class Worker:
         try:
             model = self._load()
         except ModelLoadError as error:
+            self.inlet.close()
             loaded(error)
             return
         loaded(None)
         # Whatever gives the thread something to do wakes it afterwards, so nothing waits without a wake.
+        is_crashed = False
         try:
             while len(self._queue) or not self._is_stopping:
                 self.inlet.wait(is_idle=not len(self._queue))
                 self._serve_next(model)
         except BaseException:
             _log.critical("the model's thread ended by an error of the runtime", exc_info=True)
+            is_crashed = True
+        self.inlet.close()
+        if is_crashed:
             crashed()
-        finally:
-            self.inlet.close()
 
     def _serve_next(self, model: Model) -> None:
         with self._lock:
@@ -143,12 +146,12 @@ class Worker:
             _log.exception("a batch of %d rows failed outside its model", n_rows)
             output = failed_batch(n_rows, exception_text(error))
         computing_s = self._clock() - started_s
-        self.inlet.end_batch(computing_s)
         queued_s = started_s - work.taken_in_s
         self._statistics.count_batch(n_rows, len(output.errors or ()), queued_s, computing_s)
         self._reply(work, output, queued_s, computing_s)
         if output.errors:
             self._errors.batch_failed(n_rows, output.errors)
+        self.inlet.end_batch(self._clock() - started_s)
 
     def _reply(self, work: Work, output: BatchOutput, queued_s: float, computing_s: float) -> None:
         result = Result(work.batch_id, int(queued_s * 1e6), int(computing_s * 1e6), output.rows, output.errors)
