@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import math
+import os
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -50,7 +51,7 @@ class Dispatcher(LinkEvents):
         self.model = model
         self.version = version
         self.input_type = input_type
-        self.scheduler = Scheduler(limits)
+        self.scheduler = Scheduler(limits, seed=os.getpid())  # workers must not draw the same replicas
         self.metrics = metrics
         self._client_name = client_name
         self._clock = clock
