@@ -122,7 +122,11 @@ class Catalog:
         for key, version_record in snapshot.versions.items():
             if key not in self.versions:
                 self.versions[key] = self._served(version_record)
-            await self.versions[key].dispatcher.set_replicas(addresses[key])
+            dispatcher = self.versions[key].dispatcher
+            owner = snapshot.models.get(key[0])
+            if owner is not None:
+                dispatcher.set_policy(owner.batch_policy, owner.max_batch_rows, owner.batch_delay_micros * 1e-6)
+            await dispatcher.set_replicas(addresses[key])
 
     def _adopt_applications(self, snapshot: Snapshot) -> None:
         for name in [name for name in self.applications if name not in snapshot.applications]:

@@ -2,13 +2,16 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.registry_samples import a_model, a_replica, a_version, an_application
-from harness.scripted_container import ScriptedContainer
-from harness.worker_parts import WorkerParts, eventually, served, snapshot_of
+from harness.scripted_container import ScriptedContainer, sums
+from harness.worker_parts import ResponseSink, WorkerParts, eventually, served, snapshot_of
 from skysail_container.wire import Refused, Result, Strings
+from skysail_frontend.predict_options import PredictOptions
+from skysail_frontend.prediction_cache import PredictionCache
 from skysail_management.records import InputType, Link, Record
 
 
@@ -275,3 +278,143 @@ async def test_gauges_are_written_when_asked(parts: WorkerParts, container: Scri
     assert parts.metric("skysail_in_flight_batches") == 0
     assert parts.metric("skysail_replicas{") == 1
     await eventually(lambda: parts.metric("skysail_queries_total") == 1)
+
+
+# --- fallback, priority, deadline ---------------------------------------------------------------------------------
+
+
+def with_fallback(address: str, fallback_address: str, **application: Any) -> list[Record]:
+    """As `served`, with the fallback model `cheap`."""
+    cheap = a_model("cheap", current_version="1"), a_version("cheap"), a_replica("cheap", address=fallback_address)
+    return [*served(address, fallback_model="cheap", **application), *cheap]
+
+
+async def test_a_query_that_the_model_has_no_replica_for_is_answered_by_the_fallback(parts: WorkerParts) -> None:
+    async with ScriptedContainer("cheap") as cheap:
+        cheap.on_predict = lambda peer, batch: peer.send(Result(batch.batch_id, 0, 1, Strings(("cheap",))))
+        _, model, version, _, *others = with_fallback("", cheap.address)
+        app = an_application(links=(Link("m"),), fallback_model="cheap", latency_slo_micros=20_000_000)
+        await adopt(parts, app, model, version, *others)
+        answer = await parts.ask().wait()
+        assert list(answer) == ["query_id", "output", "default", "fallback"]
+        assert (answer["output"], answer["default"], answer["fallback"]) == ("cheap", False, True)
+        assert parts.metric('skysail_fallbacks_total{app="app"}') == 1
+        assert parts.metric('skysail_request_duration_seconds_count{app="app"}') == 1
+        (record,) = parts.recorder._waiting["app"]
+        assert (record.model, record.version) == ("cheap", "1")
+
+
+async def test_the_model_answers_itself_as_long_as_it_takes_queries_in(
+    parts: WorkerParts, container: ScriptedContainer
+) -> None:
+    async with ScriptedContainer("cheap") as cheap:
+        await adopt(parts, *with_fallback(container.address, cheap.address))
+        answer = await parts.ask().wait()
+        assert (answer["output"], "fallback" in answer) == (3.0, False)
+        assert cheap.batches == []
+
+
+async def test_what_does_not_fit_into_the_queue_goes_to_the_fallback(
+    parts: WorkerParts, container: ScriptedContainer
+) -> None:
+    """Of a batch request each row on its own."""
+    container.on_predict = lambda peer, batch: peer.send(sums(batch))
+    async with ScriptedContainer("cheap") as cheap:
+        await adopt(parts, *with_fallback(container.address, cheap.address))
+        parts.catalog.versions["m", "1"].dispatcher.scheduler.queue._max_rows = 2
+        answer = await parts.ask(input_batch=[[1.0], [2.0], [3.0], [4.0]]).wait()
+        rows = answer["batch_predictions"]
+        assert [(one["output"], one.get("fallback")) for one in rows] == [(1, None), (2, None), (3, True), (4, True)]
+        assert parts.metric('skysail_fallbacks_total{app="app"}') == 2
+
+
+async def test_when_the_fallback_refuses_too_the_default_output_tells_the_first_reason(parts: WorkerParts) -> None:
+    _, model, version, _, *cheap = with_fallback("", "")
+    app = an_application(links=(), fallback_model="cheap")
+    await adopt(parts, app, *cheap[:2])
+    answer = await parts.ask().wait()
+    assert (answer["default_reason"], "fallback" in answer) == ("no_link", False)
+    app = an_application(links=(Link("m"),), fallback_model="cheap")
+    await adopt(parts, app, model, version, *cheap[:2])
+    assert (await parts.ask().wait())["default_reason"] == "no_replica"
+    assert parts.metric('skysail_fallbacks_total{app="app"}') == 0
+
+
+@pytest.mark.parametrize("cheap", [[], [a_model("cheap")], [a_model("cheap", current_version="7")]])
+async def test_a_fallback_that_is_not_there_changes_nothing(parts: WorkerParts, cheap: list[Record]) -> None:
+    await adopt(parts, an_application(links=(), fallback_model="cheap"), *cheap)
+    assert (await parts.ask().wait())["default_reason"] == "no_link"
+
+
+async def test_a_pinned_version_is_answered_by_itself_or_not_at_all(parts: WorkerParts) -> None:
+    async with ScriptedContainer("cheap") as cheap:
+        _, model, version, _, *others = with_fallback("", cheap.address)
+        app = an_application(links=(Link("m"),), fallback_model="cheap", latency_slo_micros=20_000_000)
+        await adopt(parts, app, model, version, *others)
+        assert (await parts.ask(input=[1.0], version="1").wait())["default_reason"] == "no_replica"
+        assert cheap.batches == []
+
+
+async def test_followers_whose_model_goes_are_answered_by_the_fallback(
+    tmp_path: Path, container: ScriptedContainer
+) -> None:
+    parts = WorkerParts("unix:///nowhere/r.sock", tmp_path, cache=PredictionCache(1 << 20, 3600.0))
+    container.on_predict = lambda peer, batch: None
+    async with ScriptedContainer("cheap") as cheap:
+        records = with_fallback(container.address, cheap.address)
+        await adopt(parts, *records)
+        leader = parts.ask()
+        await container.batch()
+        follower = parts.ask()
+        del records[1:4]  # the model, its version and its replica
+        await adopt(parts, *records, revision=2)
+        assert (await leader.wait())["default_reason"] == "no_replica"
+        assert (await follower.wait())["fallback"] is True
+    await parts.close()
+
+
+@pytest.mark.parametrize(("priority", "weight"), [("high", 4.0), ("normal", 1.0), ("low", 0.25)])
+async def test_the_priority_of_an_application_is_what_its_queries_count_for(
+    parts: WorkerParts, priority: str, weight: float
+) -> None:
+    await adopt(parts, *served("unix:/nowhere", priority=priority))
+    for body in (b'{"input":[1]}', b'{"input_batch":[[1],[2]]}'):
+        queries = parts.catalog.ask("app", body, ResponseSink(), 0, 1000.0)
+        assert {query.weight for query in queries} == {weight}
+    await adopt(parts, *served("unix:/nowhere", priority="normal"), revision=2)
+    (query,) = parts.catalog.ask("app", b'{"input":[1]}', ResponseSink(), 0, 1000.0)
+    assert query.weight == 1.0
+
+
+@pytest.mark.parametrize(
+    ("field", "header_s", "seconds"),
+    [("", None, 20.0), ("", 0.5, 0.5), (',"timeout_ms":250', None, 0.25), (',"timeout_ms":250', 0.1, 0.25),
+     (',"timeout_ms":null', 0.1, 0.1), (',"timeout_ms":3600000', None, 20.0), ("", 3600.0, 20.0)],
+)  # fmt: skip
+async def test_a_request_may_have_less_time_than_the_objective_gives(
+    parts: WorkerParts, field: str, header_s: float | None, seconds: float
+) -> None:
+    await adopt(parts, *served("unix:/nowhere"))
+    options = None if header_s is None else PredictOptions(header_s)
+    for start in ('{"input":[1]', '{"input_batch":[[1],[2]]'):
+        queries = parts.catalog.ask("app", f"{start}{field}}}".encode(), ResponseSink(), 0, 1000.0, options)
+        assert {query.deadline_s for query in queries} == {1000.0 + seconds}
+
+
+async def test_a_fault_in_the_head_refuses_the_request_whatever_its_body_says(parts: WorkerParts) -> None:
+    await adopt(parts, *served("unix:/nowhere"))
+    sink = ResponseSink()
+    body = b'{"input":[1],"timeout_ms":5}'
+    assert parts.catalog.ask("app", body, sink, 0, 1000.0, PredictOptions(fault="header `X` is odd")) == ()
+    assert sink.refusal == (400, {"error": "Query processing error", "cause": "header `X` is odd"})
+    assert parts.metric('skysail_request_errors_total{app="app"}') == 1
+
+
+async def test_a_models_batch_policy_reaches_its_versions(parts: WorkerParts) -> None:
+    app, _, *others = served("unix:/nowhere")
+    policies: list[dict[str, Any]] = [{"batch_policy": "fixed", "max_batch_rows": 7}, {"batch_policy": "aimd"}]
+    for revision, policy in enumerate(policies):
+        model = a_model(current_version="1", batch_delay_micros=1500, **policy)
+        await adopt(parts, app, model, *others, revision=revision)
+        dispatcher = parts.catalog.versions["m", "1"].dispatcher
+        assert dispatcher._policy == (policy["batch_policy"], policy.get("max_batch_rows"), 0.0015)

@@ -114,7 +114,11 @@ class Generator:
             (b"X-Long", b"x" * 2000), (b"X-Longer", b"x" * 4000), (b"X-Nul", b"a\x00b"), (b"Host", b"[::1"),
             (b"Connection", b"Upgrade, HTTP2-Settings"), (b"Cookie", b"a=b; c=d"), (b"Bad Name", b"x"),
             (b"Range", b"bytes=0-3"), (b"If-None-Match", b"*"), (b"Trailer", b"Expires"),
+            (b"Cache-Control", b"no-cache"), (b"cache-control", b"max-age=0, No-Store"), (b"Cache-Control", b"private"),
+            (b"CACHE-CONTROL", b"\xff,=,;"), (b"X-Skysail-Timeout-Ms", b"60000"),
         ]  # fmt: skip
+        if self.random.random() < 0.1:
+            odd += [(b"X-Skysail-Timeout-Ms", value) for value in ODD_TIMEOUTS]
         while self.random.random() < 0.3:
             headers.append(self.pick(odd))
             if headers[-1][1].startswith(b"Upgrade"):
@@ -152,7 +156,12 @@ class Generator:
             extension = self.pick([b"", b"", b";a", b";a=b"])
             parts.append(self.pick([b"%x", b"%X", b"0%x"]) % n + extension + b"\r\n" + body[:n] + b"\r\n")
             body = body[n:]
-        return b"".join(parts) + b"0\r\n" + self.pick([b"", b"", b"Expires: never\r\n"]) + b"\r\n"
+        return (
+            b"".join(parts)
+            + b"0\r\n"
+            + self.pick([b"", b"", b"Expires: never\r\n", b"X-Skysail-Timeout-Ms: 0\r\n"])
+            + b"\r\n"
+        )
 
     def spoilt(self, data: bytes) -> bytes:
         """The data with one byte changed, for one that no number is made of, so that it does not wait for more."""
@@ -180,6 +189,10 @@ class Generator:
         if self.random.random() < 0.15:
             request["version"] = self.pick(["1", "1", "3", "99", "", None])
         if self.random.random() < 0.1:
+            request["timeout_ms"] = self.pick([60_000, 59_999.5, 10**6, None])
+        if self.random.random() < 0.1:
+            request["cache"] = self.pick([True, False, None])
+        if self.random.random() < 0.1:
             request[self.pick(["uid", "extra", "Input", "inputs"])] = self.pick([1, {"a": [1]}, None])
         return request
 
@@ -196,6 +209,9 @@ class Generator:
             if self.random.random() < 0.5:
                 value = self.pick(odd_values)
                 request[key] = [value, self.example()] if key == "input_batch" and self.pick([0, 1, 1]) else value
+        for key, odd in (("timeout_ms", ODD_OPTIONS), ("cache", ODD_OPTIONS)):
+            if self.random.random() < 0.1:
+                request[key] = self.pick(odd)
         if self.random.random() < 0.05:
             return self.pick(odd_values)
         if self.random.random() < 0.05:
@@ -229,6 +245,8 @@ class Generator:
             text = self.pick(["\n", "  ", "\ufeff"]) + text + self.pick([" ", "\r\n", "\x00"])
         if self.random.random() < 0.05 and text.startswith("{") and len(text) > 2:
             text = '{"input":' + self.pick(["1", "null", "[1]", '"AA=="']) + "," + text[1:]  # the key is there twice
+        if self.random.random() < 0.03 and text.startswith("{") and len(text) > 2:
+            text = self.pick(['{"timeout_ms":60000,', '{"cache":true,']) * self.pick([1, 2]) + text[1:]
         return text
 
 
@@ -236,6 +254,14 @@ def nested(shape: tuple[int, ...], leaf: Callable[[], float]) -> object:
     return [nested(shape[1:], leaf) for _ in range(shape[0])] if shape else leaf()
 
 
+# None so short that it is a matter of luck whether it is kept.
+ODD_TIMEOUTS = [
+    b"0", b"-1", b"", b"NaN", b"1e3", b"ten", b"9" * 30, b"3600001", b"60000, 60000", b"\xb2",
+]  # fmt: skip
+ODD_OPTIONS: list[object] = [
+    0, -1, -0.0, 1e308, 10**400, float("nan"), float("inf"), "60000", "false", True, False, [], {}, [1],
+    None, 3_600_000, 3_600_001,
+]  # fmt: skip
 ODD_BODIES = [
     b"", b" ", b"{", b"}", b"[]", b"null", b"1", b'"x"', b"NaN", b"{}", b'{"input":}', b'{"input":NaN}',
     b"\xef\xbb\xbf{}", b'{"input":[NaN]}', b'{"input":[Infinity]}', b'{"input":[-Infinity]}', b'{"input":[1e999]}',
@@ -250,6 +276,9 @@ ODD_BODIES = [
     b'{"input":[' + b"0." + b"1" * 400 + b"]}", b'{"version":1,"input":[1]}', b'{"version":"\\ud800","input":[1]}',
     b'{"input":null}', b'{"input_batch":null}', b'{"input_batch":{}}', b'{"input_batch":[[1],[]]}', b"x" * 19_000,
     b'{"input_batch":[[1],"a",{}]}', b'{"input":null,"input_batch":[[1]]}', b'{"input":[1],"input_batch":"x"}',
+    b'{"input":[1],"timeout_ms":60000,"timeout_ms":60000}', b'{"cache":true,"input":[1],"cache":null}',
+    b'{"timeout_ms":1e999,"input":[1]}', b'{"input":[1],"input_batch":"x","timeout_ms":"y"}',
+    b'{"input":[1],"c\\u0061che":false,"cache":true}',
     b"x" * 20_001, b"\xff\xfe{\x00}\x00", b"<xml/>", b"input=1", b'{"input":[1e-999]}', b'{"input":[-0]}',
 ]  # fmt: skip
 

@@ -114,6 +114,74 @@ def test_of_two_faulty_fields_the_one_that_counts_is_told() -> None:
     )
 
 
+def test_a_deadline_and_the_cache_are_options_of_any_body() -> None:
+    for body in ({"input": [1]}, {"input_batch": [[1], [2]]}, {"input": [1], "input_batch": "nonsense"}):
+        request = parsed("doubles", {**body, "timeout_ms": 12.5, "cache": False})
+        assert (request.timeout_s, request.cache) == (0.0125, False)
+    request = parsed("json", {"input": {"timeout_ms": -1, "cache": 1}, "timeout_ms": 5})
+    assert (request.timeout_s, request.cache) == (0.005, None)
+    request = parsed("doubles", {"input": [1], "timeout_ms": None, "cache": None})
+    assert (request.timeout_s, request.cache) == (None, None)
+
+
+@pytest.mark.parametrize("n", [1, 2000])
+@pytest.mark.parametrize("options", [{"timeout_ms": 5}, {"cache": False}, {"cache": True}, {"version": "1"}])
+def test_whoever_asks_for_more_than_one_example_gets_more_than_a_payload(n: int, options: dict[str, Any]) -> None:
+    """Wide rows, which are read in another way, too."""
+    numbers = [0.5] * n
+    for body in ({"input": numbers, **options}, {**options, "input": numbers}):
+        request = PARSERS["doubles"].parse_row(json.dumps(body).encode())
+        assert isinstance(request, PredictRequest)
+        assert request.payloads == [doubles(*numbers)]
+    assert PARSERS["doubles"].parse_row(json.dumps({"input": numbers, "uid": 1}).encode()) == doubles(*numbers)
+
+
+TIMEOUT_TEXT = "a number of milliseconds above 0, and at most 3600000, was expected"
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "cause_text"),
+    [
+        ("timeout_ms", "0", f"`timeout_ms` is 0; {TIMEOUT_TEXT}"),
+        ("timeout_ms", "-0.0", f"`timeout_ms` is -0; {TIMEOUT_TEXT}"),
+        ("timeout_ms", "-5", f"`timeout_ms` is -5; {TIMEOUT_TEXT}"),
+        ("timeout_ms", "3600000.5", TIMEOUT_TEXT),
+        ("timeout_ms", "1e308", f"`timeout_ms` is 1e+308; {TIMEOUT_TEXT}"),
+        ("timeout_ms", "1e999", "Number out of range - at `timeout_ms`"),
+        ("timeout_ms", "9" * 50, TIMEOUT_TEXT),
+        ("timeout_ms", "NaN", "`timeout_ms` is NaN"),
+        ("timeout_ms", "-Infinity", "`timeout_ms` is -Infinity"),
+        ("timeout_ms", '"5"', "Expected `float | null`, got `str` - at `timeout_ms`"),
+        ("timeout_ms", "true", "got `bool` - at `timeout_ms`"),
+        ("timeout_ms", "[5]", "got `array` - at `timeout_ms`"),
+        ("cache", "0", "Expected `bool | null`, got `int` - at `cache`"),
+        ("cache", '"no"', "got `str` - at `cache`"),
+        ("cache", "{}", "got `object` - at `cache`"),
+        ("timeout_ms", '5,"timeout_ms":5', "`timeout_ms` is there more than once"),
+        ("timeout_ms", 'null,"timeout_ms":5', "`timeout_ms` is there more than once"),
+        ("timeout_ms", '5, "timeout_ms" : null', "`timeout_ms` is there more than once"),
+        ("cache", 'false,"cache":true', "`cache` is there more than once"),
+    ],
+)
+def test_a_faulty_option_is_refused_with_its_name(field: str, text: str, cause_text: str) -> None:
+    option = f'"{field}":{text}'
+    for body in (f'{{"input":[1],{option}}}', f'{{{option},"input":[1]}}', f'{{{option},"input_batch":[[1],[2]]}}'):
+        assert cause_text in cause("doubles", body.encode())
+        with pytest.raises(RequestRefusedError):
+            PARSERS["doubles"].parse_row(body.encode())
+
+
+def test_a_key_that_stands_twice_in_different_objects_is_there_once() -> None:
+    body = {"cache": True, "timeout_ms": 5, "input": {"cache": 1, "timeout_ms": [{"cache": 2}]}, "x": "timeout_ms"}
+    assert parsed("json", body).cache is True
+
+
+def test_what_cannot_be_looked_at_twice_counts_as_given_twice() -> None:
+    body = b'{"cache":true,"input":{"cache":%b1%b}}' % (b"[" * 60, b"]" * 60)
+    assert parsed("json", body).cache is True
+    assert "more than once" in cause("doubles", b'{"cache":true,"input":[1],"x":{"cache":%b}}' % (b"9" * 5000))
+
+
 @given(st.binary(max_size=60) | st.text(alphabet='{}[]":,input_batch0123456789eE.- \\u', max_size=60).map(str.encode))
 def test_no_body_does_anything_but_parse_or_be_refused(body: bytes) -> None:
     for parser in PARSERS.values():

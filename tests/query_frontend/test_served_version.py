@@ -10,6 +10,7 @@ import struct
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,7 +61,7 @@ def rows_of(*batches: Predict) -> list[list[float]]:
 class Asked:
     """One request that can be cancelled."""
 
-    def __init__(self, parts: WorkerParts, app: str = "app", **body: object) -> None:
+    def __init__(self, parts: WorkerParts, app: str = "app", **body: Any) -> None:
         self.sink = ResponseSink()
         data = json.dumps(body or {"input": ROW}).encode()
         self.queries = parts.catalog.ask(app, data, self.sink, 0, time.monotonic())
@@ -78,7 +79,7 @@ class Asked:
         return (await self.sink.wait())["default_reason"]
 
 
-async def in_flight(parts: WorkerParts, container: ScriptedContainer, **body: object) -> Asked:
+async def in_flight(parts: WorkerParts, container: ScriptedContainer, **body: Any) -> Asked:
     """A query that the container has and keeps."""
     container.on_predict = lambda peer, batch: None
     n_before = len(container.batches)
@@ -167,7 +168,7 @@ async def test_a_prediction_that_comes_too_late_is_kept_for_the_next_query(
 
 @pytest.mark.parametrize("body", [{"cache": False}, {"cache": False, "version": "1"}])
 async def test_a_query_may_pass_the_cache_by_and_leaves_nothing_in_it(
-    parts: WorkerParts, container: ScriptedContainer, body: dict[str, object]
+    parts: WorkerParts, container: ScriptedContainer, body: dict[str, Any]
 ) -> None:
     await adopt(parts, *served(container.address))
     for _ in range(2):
@@ -342,7 +343,11 @@ async def test_the_followers_of_a_version_nobody_has_reached_yet_are_answered_at
     parts: WorkerParts,
 ) -> None:
     never = asyncio.Event()
-    server = await asyncio.start_server(lambda reader, writer: never.wait(), "127.0.0.1", 0)  # says no word
+
+    async def say_no_word(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await never.wait()
+
+    server = await asyncio.start_server(say_no_word, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     await adopt(parts, *served(f"tcp:127.0.0.1:{port}"))
     leader, follower = Asked(parts), Asked(parts)
