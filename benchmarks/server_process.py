@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -63,8 +64,28 @@ class ServerProcess:
             raise ServerError(f"{self.name} is gone\n{self._last_lines()}") from error
         return float(sum(one.user + one.system for one in times))
 
+    def send_signal(self, number: signal.Signals) -> None:
+        """Nothing happens when it has ended already."""
+        self._child.send_signal(number)
+
+    def kill(self) -> None:
+        """kill -9, and its end."""
+        self._child.kill()
+        self._child.wait()
+
+    def resident_bytes(self) -> int:
+        """Memory of the process itself, without its children.
+
+        :raises ServerError: it is not running any more.
+        """
+        try:
+            return int(psutil.Process(self.pid).memory_info().rss)
+        except psutil.NoSuchProcess as error:
+            raise ServerError(f"{self.name} is gone\n{self._last_lines()}") from error
+
     def stop(self) -> None:
         self._child.terminate()
+        self._child.send_signal(signal.SIGCONT)  # one that was stopped hears the first only then
         try:
             self._child.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
