@@ -12,7 +12,7 @@ from harness.queries import a_query, queries_of
 from harness.virtual_serving import Outcome, VirtualServing, linear_model, poisson
 from skysail_frontend.batch import Batch
 from skysail_frontend.query import DefaultReason, Query
-from skysail_frontend.scheduler import MAX_ATTEMPTS, Scheduler, SchedulerLimits
+from skysail_frontend.scheduler import MAX_ATTEMPTS, PROBE_INTERVAL_S, Scheduler, SchedulerLimits
 
 
 def a_scheduler(max_rows: int = 100, max_batch_rows: int = 8, max_batch_bytes: int = 1000) -> Scheduler:
@@ -162,6 +162,186 @@ def test_a_single_stall_does_not_make_every_deadline_look_out_of_reach() -> None
     submitted(scheduler, 9.0)
     scheduler.finished(sent(scheduler), 0.0, 0.001, 5.0)
     assert scheduler.overhead_s < 0.001
+
+
+def learnt(scheduler: Scheduler, fixed_s: float = 0.01, row_s: float = 0.001) -> Scheduler:
+    """The scheduler, its model known."""
+    for i in range(50):
+        n_rows = 1 + i % 8
+        scheduler.sizer.observe(n_rows, fixed_s + row_s * n_rows)
+    return scheduler
+
+
+def test_a_query_without_a_chance_behind_what_waits_is_refused_at_once() -> None:
+    scheduler = learnt(a_scheduler(max_rows=500))
+    scheduler.add_replica(0)
+    while (reason := scheduler.submit(a_query(0.1, 0.0), 0.0)) is None:
+        pass
+    assert reason == DefaultReason.NO_TIME
+    assert 20 < scheduler.queue.n_rows < 100  # 8 rows in 18 ms: 44 in 100 ms
+    assert scheduler.submit(a_query(9.0, 0.0), 0.0) is None  # plenty of time
+    assert sent(scheduler).n_rows == 8
+
+
+def test_when_nothing_looks_feasible_one_row_goes_now_and_then() -> None:
+    scheduler = learnt(a_scheduler(), fixed_s=5.0)
+    scheduler.add_replica(0)
+    submitted(scheduler, 1.0, 1.0, 1.0)
+    probe = sent(scheduler, 0.0)
+    assert (probe.cause, probe.n_rows) == ("probe", 1)
+    scheduler.finished(probe, 0.0, 5.0, 0.01)
+    assert scheduler.next_batch(0.01) is None
+    assert scheduler.wake_at_s() == PROBE_INTERVAL_S
+    assert sent(scheduler, PROBE_INTERVAL_S).cause == "probe"
+
+
+def test_a_late_batch_is_sent_to_an_idle_peer_and_the_first_answer_is_enough() -> None:
+    scheduler = learnt(a_scheduler())
+    for replica in (0, 1):
+        scheduler.add_replica(replica)
+    queries = submitted(scheduler, 9.0)
+    first = sent(scheduler, 0.0)
+    assert scheduler.next_batch(0.01) is None
+    wake_s = scheduler.wake_at_s()
+    assert wake_s is not None
+    assert 0.011 < wake_s < 0.03  # past its 95th percentile
+    copy = sent(scheduler, wake_s)
+    assert (copy.cause, copy.queries, copy.twin) == ("hedge", queries, first)
+    assert copy.replica != first.replica
+    assert scheduler.next_batch(wake_s + 1.0) is None  # once
+    scheduler.finished(copy, 0.0, 0.011, wake_s + 0.012)
+    assert copy.separate() is first
+    assert first.twin is None
+    assert scheduler.remove_replica(first.replica) == [first]
+    queries[0].predict(b"1", wake_s + 0.012)
+    assert scheduler.lost(first, wake_s + 0.02) == []
+
+
+def test_a_hedged_query_that_loses_one_copy_still_has_the_other() -> None:
+    scheduler = learnt(a_scheduler())
+    for replica in (0, 1):
+        scheduler.add_replica(replica)
+    (query,) = submitted(scheduler, 9.0)
+    first = sent(scheduler, 0.0)
+    copy = sent(scheduler, 0.05)
+    scheduler.remove_replica(first.replica)
+    assert scheduler.lost(first, 0.06) == []
+    assert not query.is_done
+    assert scheduler.next_batch(0.06) is None
+    assert scheduler.n_in_flight == 1
+    scheduler.finished(copy, 0.0, 0.011, 0.07)
+
+
+def test_without_budget_or_time_nothing_is_hedged() -> None:
+    scheduler = learnt(a_scheduler())
+    for replica in (0, 1):
+        scheduler.add_replica(replica)
+    submitted(scheduler, *[9.0] * 8)
+    assert sent(scheduler, 0.0).n_rows == 8  # more than the budget of a scheduler that has just begun
+    assert scheduler.next_batch(1.0) is None
+    submitted(scheduler, 9.0)
+    sent(scheduler, 8.985)
+    assert scheduler.next_batch(8.999) is None  # too late for another 11 ms
+
+
+def test_rows_of_a_dead_container_are_tried_alone_and_in_halves() -> None:
+    scheduler = learnt(a_scheduler())
+    for replica in (0, 1):
+        scheduler.add_replica(replica)
+    suspects = submitted(scheduler, *[9.0] * 4)
+    first = sent(scheduler)
+    scheduler.remove_replica(first.replica)
+    assert scheduler.lost(first, 0.0) == []
+    fresh = submitted(scheduler, 9.0)
+    half = sent(scheduler)
+    assert (half.cause, half.queries) == ("suspect", suspects[:2])
+    assert scheduler.next_batch(5.0) is None  # nothing is put beside them
+    scheduler.remove_replica(half.replica)
+    scheduler.add_replica(2)
+    assert scheduler.lost(half, 0.0) == suspects[:2]
+    other = sent(scheduler)
+    assert (other.cause, other.queries) == ("suspect", suspects[2:])
+    scheduler.finished(other, 0.0, 0.01, 0.02)
+    assert sent(scheduler).queries == fresh
+    assert scheduler.submit(suspects[0], 1.0) == DefaultReason.POISON
+
+
+def test_a_stalled_replica_goes_out_and_a_probe_brings_it_back() -> None:
+    scheduler = learnt(a_scheduler())
+    for replica in (0, 1):
+        scheduler.add_replica(replica)
+    submitted(scheduler, *[0.1] * 8)
+    stalled = sent(scheduler, 0.0)
+    assert len(scheduler.take_due(0.1)) == 8
+    assert scheduler.n_in_rotation == 1
+    assert scheduler.n_ejections == 1
+    scheduler.finished(stalled, 0.0, 2.0, 2.0)  # it is back, but slow
+    submitted(scheduler, 9.0, 9.0)
+    assert sent(scheduler, 2.0).replica != stalled.replica
+    submitted(scheduler, 9.0)
+    probe = sent(scheduler, 4.5)
+    assert (probe.replica, probe.cause, probe.n_rows) == (stalled.replica, "probe", 1)
+    scheduler.finished(probe, 0.0, 0.011, 4.52)
+    assert scheduler.n_in_rotation == 2
+
+
+def test_the_only_replica_stays_in_rotation_however_long_it_stalls() -> None:
+    scheduler = learnt(a_scheduler())
+    scheduler.add_replica(0)
+    submitted(scheduler, 0.1)
+    sent(scheduler, 0.0)
+    scheduler.take_due(5.0)
+    assert scheduler.n_in_rotation == 1
+
+
+def test_an_incomplete_batch_waits_for_company_as_long_as_its_deadline_allows() -> None:
+    scheduler = learnt(a_scheduler())
+    scheduler.set_policy("deadline", None, batch_delay_s=0.05)
+    scheduler.add_replica(0)
+    scheduler.submit(a_query(9.0, 0.0), 0.0)
+    assert scheduler.next_batch(0.0) is None
+    assert scheduler.wake_at_s() == pytest.approx(0.05)
+    assert sent(scheduler, 0.05).n_rows == 1
+    scheduler.add_replica(1)
+    for _ in range(8):
+        scheduler.submit(a_query(9.0, 0.06), 0.06)
+    assert sent(scheduler, 0.06).n_rows == 8  # full: no waiting
+    scheduler.add_replica(2)
+    scheduler.submit(a_query(0.1, 0.06), 0.06)
+    wake_s = scheduler.wake_at_s()
+    assert wake_s is not None
+    assert wake_s < 0.1 - 0.011
+    assert sent(scheduler, wake_s).n_rows == 1
+
+
+def test_a_replica_that_other_frontends_keep_busy_gets_smaller_batches_and_none_staged() -> None:
+    scheduler = learnt(a_scheduler(max_batch_rows=100, max_rows=500))
+    scheduler.add_replica(0)
+    now_s = 0.0
+    for _ in range(20):
+        submitted(scheduler, now_s + 9.0)
+        batch = sent(scheduler, now_s)
+        scheduler.finished(batch, 0.05, 0.011, now_s + 0.061)  # 50 ms behind others' batches
+        now_s += 0.1
+    for _ in range(100):
+        scheduler.submit(a_query(now_s + 0.09, now_s), now_s)
+    batch = sent(scheduler, now_s)
+    assert batch.starts_s > now_s + 0.05
+    assert batch.n_rows < 30  # what 40 ms allow, not 90
+    assert scheduler.next_batch(now_s + 0.08) is None
+
+
+def test_the_better_of_two_replicas_is_the_one_that_is_done_first() -> None:
+    scheduler = learnt(a_scheduler())
+    for replica in (0, 1):
+        scheduler.add_replica(replica)
+    submitted(scheduler, 9.0)
+    batch = sent(scheduler)
+    assert batch.replica == 0
+    scheduler.finished(batch, 0.03, 0.011, 0.05)  # it stood behind others' batches
+    now_s = 0.1
+    submitted(scheduler, now_s + 9.0)
+    assert sent(scheduler, now_s).replica == 1
 
 
 def test_its_statistics_show_its_state() -> None:
