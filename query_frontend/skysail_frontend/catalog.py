@@ -143,7 +143,7 @@ class Catalog:
 
     def _served(self, record: Version) -> ServedVersion:
         dispatcher = self._make_dispatcher(record)
-        shelf = None if self._cache is None else self._cache.shelf(dispatcher.metrics)
+        shelf = None if self._cache is None else self._cache.shelf()
         return ServedVersion(dispatcher, shelf, self._recorder)
 
     def _application(self, record: ApplicationRecord) -> Application:

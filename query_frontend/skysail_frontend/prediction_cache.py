@@ -12,8 +12,6 @@ import sys
 from collections import deque
 from typing import Any, Final
 
-from skysail_frontend.metrics import ModelMetrics
-
 __all__ = ["PredictionCache", "PredictionShelf"]
 
 MAX_ENTRY_SHARE: Final = 8
@@ -26,9 +24,9 @@ PROVEN_USES: Final = 2
 MAX_STEPS: Final = 64
 """Entries that one eviction looks at; then the next one goes, whatever it is worth. Without this, one eviction from a
 full cache in which everything was hit would look at all of it."""
-ENTRY_BYTES: Final = 480
+ENTRY_BYTES: Final = 540
 """What an entry takes beside its payload and output: itself, its places in dict and queue, and the ghost it may leave.
-Measured by `test_prediction_cache.py`."""
+A test measures it."""
 TOMBSTONE_BYTES: Final = 160
 """What a purged entry takes until its turn in the queue comes."""
 
@@ -52,14 +50,13 @@ class PredictionShelf:
     """The outputs of one model version. Payloads are equal when the model cannot tell them apart: they are bytes, text,
     or a tuple with the dtype and the shape.
 
-    ``n_bytes`` counts what its entries take.
+    ``n_bytes`` is what its entries take, ``n_evictions`` how many left for want of room.
     """
 
-    def __init__(self, cache: "PredictionCache", metrics: ModelMetrics, salt: int) -> None:
+    def __init__(self, cache: "PredictionCache") -> None:
         self.entries: dict[Any, _Entry] = {}
         self.n_bytes = 0
-        self.metrics = metrics
-        self.salt = salt
+        self.n_evictions = 0
         self._cache = cache
 
     def get(self, payload: Any, now_s: float) -> bytes | None:
@@ -101,49 +98,48 @@ class PredictionCache:
         self._main: deque[_Entry] = deque()
         self._ghosts: set[int] = set()
         self._ghost_order: deque[int] = deque()
-        self._n_shelves = 0
 
-    def shelf(self, metrics: ModelMetrics) -> PredictionShelf:
+    def shelf(self) -> PredictionShelf:
         """A shelf for a model version that appears."""
-        self._n_shelves += 1
-        return PredictionShelf(self, metrics, hash((self._n_shelves, "shelf")))
+        return PredictionShelf(self)
 
     def put(self, shelf: PredictionShelf, payload: Any, output: bytes, now_s: float) -> None:
         """See `PredictionShelf.put`."""
-        n_bytes = _held_bytes(payload) + sys.getsizeof(output) + ENTRY_BYTES
-        known = shelf.entries.get(payload)
+        n_bytes = _held_bytes(payload) + len(output) + ENTRY_BYTES
         if n_bytes * MAX_ENTRY_SHARE > self.max_bytes:
-            if known is not None:
-                self._empty(known)
-        elif known is not None:
-            known.output, known.expires_s = output, now_s + self.ttl_s
-            self._resize(known, n_bytes)
+            self._forget(shelf.entries.get(payload))
+            return
+        while self.n_bytes + n_bytes > self.max_bytes:
+            self._evict()
+        entry = _Entry(shelf, payload, output, n_bytes, now_s + self.ttl_s)
+        known = shelf.entries.setdefault(payload, entry)
+        if known is entry:
+            self._take_in(entry)
         else:
-            while self.n_bytes + n_bytes > self.max_bytes:
-                self._evict()
-            entry = _Entry(shelf, payload, output, n_bytes, now_s + self.ttl_s)
-            shelf.entries[payload] = entry
-            shelf.n_bytes += n_bytes
-            self.n_bytes += n_bytes
-            self._enqueue(entry, hash(payload) ^ shelf.salt)
+            known.output, known.expires_s = output, entry.expires_s
+            self._count(known, n_bytes)
 
     def purge(self, shelf: PredictionShelf) -> None:
         """See `PredictionShelf.purge`."""
         for entry in list(shelf.entries.values()):
-            self._empty(entry)
+            self._forget(entry)
 
     def statistics(self) -> dict[str, int]:
         return {"n_bytes": self.n_bytes, "n_small_bytes": self._n_small_bytes, "n_small": len(self._small),
                 "n_main": len(self._main), "n_ghosts": len(self._ghosts)}  # fmt: skip
 
-    def _enqueue(self, entry: _Entry, ghost: int) -> None:
-        if ghost in self._ghosts:
-            self._ghosts.discard(ghost)
+    def _take_in(self, entry: _Entry) -> None:
+        n_bytes = entry.n_bytes
+        self.n_bytes += n_bytes
+        if entry.shelf is not None:
+            entry.shelf.n_bytes += n_bytes
+        if self._ghosts and hash(entry.payload) in self._ghosts:
+            self._ghosts.discard(hash(entry.payload))
             entry.is_small = False
             self._main.append(entry)
         else:
             self._small.append(entry)
-            self._n_small_bytes += entry.n_bytes
+            self._n_small_bytes += n_bytes
 
     def _evict(self) -> None:
         """Drops one entry, or moves the small queue's last ones to the main queue. Not to be called when both are
@@ -160,7 +156,7 @@ class PredictionCache:
             self._n_small_bytes -= entry.n_bytes
             if entry.n_uses < PROVEN_USES or step == MAX_STEPS - 1:
                 if entry.shelf is not None:
-                    self._leave_ghost(hash(entry.payload) ^ entry.shelf.salt)
+                    self._leave_ghost(hash(entry.payload))
                 self._drop(entry)
                 return
             entry.n_uses = 0
@@ -191,41 +187,36 @@ class PredictionCache:
         shelf = entry.shelf
         if shelf is not None:
             shelf.n_bytes -= entry.n_bytes
-            shelf.metrics.cache_evictions.add(1.0)
+            shelf.n_evictions += 1
             del shelf.entries[entry.payload]
 
-    def _empty(self, entry: _Entry) -> None:
+    def _forget(self, entry: _Entry | None) -> None:
         """Forgets an entry that is in its queue: its place there stays, with nothing in it."""
-        shelf = entry.shelf
-        if shelf is None:
+        if entry is None or entry.shelf is None:
             return
-        del shelf.entries[entry.payload]
-        shelf.n_bytes -= entry.n_bytes
+        del entry.shelf.entries[entry.payload]
+        self._count(entry, 0)
         entry.shelf = entry.payload = None
         entry.output = b""
         entry.n_uses = 0
         self._count(entry, TOMBSTONE_BYTES)
 
-    def _resize(self, entry: _Entry, n_bytes: int) -> None:
-        if entry.shelf is not None:
-            entry.shelf.n_bytes += n_bytes - entry.n_bytes
-        self._count(entry, n_bytes)
-        while self.n_bytes > self.max_bytes:
-            self._evict()
-
     def _count(self, entry: _Entry, n_bytes: int) -> None:
+        """An entry takes another number of bytes from now on."""
         grown = n_bytes - entry.n_bytes
+        entry.n_bytes = n_bytes
         self.n_bytes += grown
         if entry.is_small:
             self._n_small_bytes += grown
-        entry.n_bytes = n_bytes
+        if entry.shelf is not None:
+            entry.shelf.n_bytes += grown
 
 
 def _held_bytes(payload: Any) -> int:
-    """What Python holds for a payload; text can take four times its bytes on the wire."""
+    """What Python holds for a payload, but for a few bytes; text can take four times what it has on the wire."""
+    if type(payload) is bytes:
+        return len(payload)
     if isinstance(payload, tuple):
         dtype, shape, data = payload
-        return (
-            sys.getsizeof(payload) + sys.getsizeof(dtype) + sys.getsizeof(shape) + 32 * len(shape) + sys.getsizeof(data)
-        )
+        return sys.getsizeof(payload) + sys.getsizeof(dtype) + sys.getsizeof(shape) + 32 * len(shape) + len(data)
     return sys.getsizeof(payload)

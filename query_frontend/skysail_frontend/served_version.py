@@ -44,6 +44,7 @@ class ServedVersion:
         self._metrics = dispatcher.metrics
         self._leaders: dict[Any, Query] = {}
         self._n_followers = 0
+        self._n_hits = self._n_misses = self._n_followed = 0  # since the metrics were written
         self._closed_reason: str | None = None
 
     def ask(self, query: Query, uses_cache: bool, now_s: float) -> str | None:
@@ -53,11 +54,11 @@ class ServedVersion:
             return self.dispatcher.submit(query)
         output = shelf.get(query.payload, now_s)
         if output is not None:
-            self._metrics.cache_hits.add(1.0)
+            self._n_hits += 1
             self._recorder.record(self.dispatcher.model, self.dispatcher.version, (query,), (output,))
             query.predict(output, now_s)
             return None
-        self._metrics.cache_misses.add(1.0)
+        self._n_misses += 1
         leader = self._leaders.get(query.payload)
         if leader is not None and self._follows(query, leader):
             return None
@@ -69,8 +70,7 @@ class ServedVersion:
 
     def landed(self, leader: Query, output: bytes, now_s: float) -> None:
         """The output of a leader, in time or not: kept, and given to its followers."""
-        if self._leaders.get(leader.payload) is leader:
-            del self._leaders[leader.payload]
+        self._forget(leader)
         if self._shelf is not None:
             self._shelf.put(leader.payload, output, now_s)
         if leader.followers is not None:
@@ -81,8 +81,7 @@ class ServedVersion:
 
     def left(self, leader: Query) -> None:
         """A leader is done and has no output: its followers are submitted."""
-        if self._leaders.get(leader.payload) is leader:
-            del self._leaders[leader.payload]
+        self._forget(leader)
         if leader.followers is None:
             return
         now_s = self._clock()
@@ -94,10 +93,16 @@ class ServedVersion:
                 follower.owner.refused(follower, reason, now_s)
 
     def update_gauges(self) -> None:
-        """Writes the gauges; called about once a second, not per query."""
+        """Writes the metrics that are not written per query; called about once a second."""
         self.dispatcher.update_gauges()
+        self._metrics.cache_hits.add(self._n_hits)
+        self._metrics.cache_misses.add(self._n_misses)
+        self._metrics.cache_followers.add(self._n_followed)
+        self._n_hits = self._n_misses = self._n_followed = 0
         if self._shelf is not None:
             self._metrics.cache_bytes.set(self._shelf.n_bytes)
+            self._metrics.cache_evictions.add(self._shelf.n_evictions)
+            self._shelf.n_evictions = 0
 
     async def close(self, reason: str) -> None:
         """Answers everything taken in with the default output, forgets what is cached and closes all connections."""
@@ -118,8 +123,13 @@ class ServedVersion:
         else:
             leader.followers.append(query)
         self._n_followers += 1
-        self._metrics.cache_followers.add(1.0)
+        self._n_followed += 1
         return True
+
+    def _forget(self, leader: Query) -> None:
+        newest = self._leaders.pop(leader.payload, None)
+        if newest is not None and newest is not leader:
+            self._leaders[leader.payload] = newest
 
     def _take_followers(self, leader: Query) -> list[Query]:
         followers, leader.followers = leader.followers, None

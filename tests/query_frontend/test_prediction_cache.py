@@ -3,7 +3,6 @@
 import gc
 import json
 import random
-import sys
 import tracemalloc
 from collections import OrderedDict
 from typing import Any
@@ -14,29 +13,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from skysail_frontend.input_type import INPUT_TYPES
-from skysail_frontend.metric_cells import Cells, unmapped_cells
-from skysail_frontend.metrics import ModelMetrics, SeriesBinder
 from skysail_frontend.predict_request import PredictRequestParser
 from skysail_frontend.prediction_cache import ENTRY_BYTES, PredictionCache, PredictionShelf
 
 TTL_S = 10.0
 
 
-class LooseCells:
-    """Stands for the file of a worker's cells: every series gets cells that nobody else sees."""
-
-    def cells(self, name: str, labels: dict[str, str], n_cells: int) -> Cells:
-        return unmapped_cells(n_cells)
-
-
-def a_shelf(cache: PredictionCache) -> PredictionShelf:
-    return cache.shelf(ModelMetrics(SeriesBinder(LooseCells())))  # type: ignore[arg-type]  # has what is used of it
-
-
 def a_cache(n_entries: float, ttl_s: float = TTL_S) -> tuple[PredictionCache, PredictionShelf]:
     """A cache with room for so many small entries (`small`), and a shelf of it."""
     cache = PredictionCache(int(n_entries * small_bytes()), ttl_s)
-    return cache, a_shelf(cache)
+    return cache, cache.shelf()
 
 
 def small(number: int) -> bytes:
@@ -45,7 +31,7 @@ def small(number: int) -> bytes:
 
 
 def small_bytes() -> int:
-    return ENTRY_BYTES + sys.getsizeof(small(0)) + sys.getsizeof(b"1.0")
+    return ENTRY_BYTES + len(small(0)) + len(b"1.0")
 
 
 class CacheAgainstModel(RuleBasedStateMachine):
@@ -62,7 +48,7 @@ class CacheAgainstModel(RuleBasedStateMachine):
     @initialize(n_entries=st.sampled_from([0.5, 8, 20]))
     def begin(self, n_entries: float) -> None:
         self.cache = a_cache(n_entries)[0]
-        self.shelves = [a_shelf(self.cache), a_shelf(self.cache)]
+        self.shelves = [self.cache.shelf(), self.cache.shelf()]
         self.put: list[dict[Any, tuple[bytes, float]]] = [{}, {}]
         self.now_s = 0.0
 
@@ -132,7 +118,7 @@ def test_an_output_is_given_until_it_is_too_old() -> None:
 
 def test_versions_share_the_room_but_not_the_outputs() -> None:
     cache, one = a_cache(20)
-    other = a_shelf(cache)
+    other = cache.shelf()
     one.put(b"row", b"1", 0.0)
     other.put(b"row", b"2", 0.0)
     assert (one.get(b"row", 0.0), other.get(b"row", 0.0)) == (b"1", b"2")
@@ -175,7 +161,7 @@ def test_what_a_model_could_tell_apart_is_kept_apart(input_type: str, first: obj
 
 def test_an_entry_larger_than_an_eighth_of_the_cache_is_not_kept() -> None:
     cache, shelf = a_cache(100)
-    room = cache.max_bytes // 8 - ENTRY_BYTES - sys.getsizeof(b"1") - sys.getsizeof(b"")
+    room = cache.max_bytes // 8 - ENTRY_BYTES - len(b"1")
     shelf.put(b"x" * (room + 1), b"1", 0.0)
     assert (len(shelf.entries), cache.n_bytes) == (0, 0)
     shelf.put(b"x" * room, b"1", 0.0)
@@ -190,7 +176,7 @@ def test_a_flood_of_new_inputs_takes_the_memory_it_is_given_and_no_more(n_payloa
     gc.collect()
     tracemalloc.start()
     cache = PredictionCache(max_bytes, TTL_S)
-    shelf = a_shelf(cache)
+    shelf = cache.shelf()
     before = tracemalloc.get_traced_memory()[0]
     for number in range(40_000):
         shelf.put(number.to_bytes(n_payload_bytes, "little"), b"%d.25" % number, float(number) * 1e-4)

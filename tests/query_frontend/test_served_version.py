@@ -44,6 +44,7 @@ async def adopt(parts: WorkerParts, *records: Record, revision: int = 1) -> None
 
 
 def metric(parts: WorkerParts, name: str) -> float:
+    parts.catalog.update_gauges()
     return parts.metric(f'skysail_{name}{{model="m",version="1"}}')
 
 
@@ -115,7 +116,6 @@ async def test_an_equal_query_is_answered_without_the_model_in_the_same_form(
         0,
     ]
     assert parts.metric('skysail_request_duration_seconds_count{app="app"}') == 2
-    parts.catalog.update_gauges()
     assert 0 < metric(parts, "cache_bytes") < 1000
 
 
