@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from skysail_frontend.predict_options import MAX_TIMEOUT_MS
+
 __all__ = ["PREDICT", "UPDATE"]
 
 _ERROR = {
@@ -18,16 +20,41 @@ _ANSWER = {
         "default": {"type": "boolean"},
         "default_explanation": {"type": "string"},
         "default_reason": {"type": "string"},
+        "fallback": {"const": True, "description": "only there when the application's fallback model gave the output"},
     },
 }
+_TIMEOUT_MS = {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_TIMEOUT_MS}
 _PREDICT_BODY = {
     "type": "object",
     "properties": {
         "input": {"description": "one example of the application's input type"},
         "input_batch": {"type": "array", "items": {}, "description": "several examples; `input` wins over it"},
-        "version": {"type": "string", "description": "a registered version instead of the current one"},
+        "version": {"type": ["string", "null"], "description": "a registered version instead of the current one"},
+        "timeout_ms": {
+            **_TIMEOUT_MS,
+            "type": ["number", "null"],
+            "description": "when the answer is wanted, if earlier than the application's objective",
+        },
+        "cache": {
+            "type": ["boolean", "null"],
+            "description": "false: computed anew, not taken from the prediction cache and not kept there",
+        },
     },
 }
+_PREDICT_HEADERS = [
+    {
+        "name": "X-Skysail-Timeout-Ms",
+        "in": "header",
+        "schema": _TIMEOUT_MS,
+        "description": "as `timeout_ms`, which wins over it",
+    },
+    {
+        "name": "Cache-Control",
+        "in": "header",
+        "schema": {"type": "string"},
+        "description": "`no-cache` or `no-store`: as `cache` false; a `cache` in the body wins over it",
+    },
+]
 _BATCH_ANSWER = {"type": "object", "properties": {"batch_predictions": {"type": "array", "items": _ANSWER}}}
 _UPDATE_BODY = {
     "type": "object",
@@ -53,6 +80,7 @@ PREDICT: dict[str, Any] = {
     "tags": ["predictions"],
     "summary": "Predict",
     "openapi_extra": {
+        "parameters": _PREDICT_HEADERS,
         "requestBody": {"required": True, **_json(_PREDICT_BODY, example={"input": [1.0, 2.0, 3.0]})},
     },
     "responses": {
@@ -60,7 +88,7 @@ PREDICT: dict[str, Any] = {
             "description": "one answer, or `batch_predictions` with one per example",
             **_json({"anyOf": [_ANSWER, _BATCH_ANSWER]}),
         },
-        400: _error("the body is not what the application takes, or the version is not registered"),
+        400: _error("the body or a header is not what the application takes, or the version is not registered"),
         404: _error("no such application"),
         413: _error("the body is too large"),
     },
