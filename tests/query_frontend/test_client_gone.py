@@ -45,7 +45,7 @@ def test_queries_of_a_client_that_is_gone_are_not_computed(rig: FrontendRig, fro
 
 def test_a_half_closed_connection_is_a_client_that_is_gone(frontend: FrontendProcess) -> None:
     with RawClient(frontend.port) as client:
-        client.send(predict("doubles", [SLEEP, WORK_S]))
+        client.send(predict("doubles", [SLEEP, WORK_S, client.socket.getsockname()[1]]))  # asked by nobody before
         assert not client.has_news_within(0.1)
         client.finish_sending()
         assert client.is_ended()
