@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 .DEFAULT_GOAL := help
 
-.PHONY: help setup compile demo up down test lint types bench clean
+.PHONY: help setup compile demo up down test lint types bench bench-faults clean
 
 help: ## list these commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 $(STAMP): constraints.txt requirements-dev.txt scripts/setup.sh */pyproject.toml
 	@bash scripts/setup.sh $(VENV)
@@ -38,6 +38,9 @@ types: $(STAMP) ## strict type checks, tests included
 
 bench: $(STAMP) ## measure against the baselines in one run; table on screen, raw figures in benchmarks/results
 	@$(BIN)/python -m benchmarks.serving
+
+bench-faults: $(STAMP) ## measure whether answers are in time under overload and faults; plots in benchmarks/results
+	@$(BIN)/python -m benchmarks.in_time
 
 clean: ## remove the environment, compiled modules and caches
 	rm -rf $(VENV) query_frontend/skysail_frontend/_compiled .pytest_cache .mypy_cache .ruff_cache .hypothesis

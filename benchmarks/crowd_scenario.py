@@ -24,7 +24,6 @@ def crowd(lab: Lab) -> None:
     """One replica at half load, over connections that take turns; 5 % of clients leave before their answer."""
     n_connections = QUICK_N_CONNECTIONS if lab.is_quick else N_CONNECTIONS
     row = f"{n_connections:,} connections"
-    rate_per_s = LOAD * lab.capacity_per_s
     behaviour = {
         "ready_connections": n_connections,
         "max_connections": n_connections + n_connections // 10,
@@ -34,6 +33,7 @@ def crowd(lab: Lab) -> None:
         "slow_path": BULKY_PATH,
     }
     with lab.stack(1, [SLO]) as stack:
+        rate_per_s = LOAD * lab.capacity_per_s(stack)
         before_bytes = stack.frontend.resident_bytes()
         with lab.load("crowd", stack, [rate_per_s], LENGTH * lab.seconds, **behaviour) as load:
             pass

@@ -44,15 +44,17 @@ FAULTS: Mapping[str, tuple[str | None, Change, Change]] = {
     "no answers": ("silent", ServedReplica.misbehave, ServedReplica.behave),
 }
 """The rogue container's fault, if it takes one; what begins the fault; what ends it."""
+QUICK_FAULTS = ("kill -9", "garbage frames")
 
 
 def faults(lab: Lab) -> None:
     """Two replicas; one of them fails in the second third of the run, in each way there is."""
     row = "any fault of a container"
-    rate_per_s = 2.0 * FAULTY_OF_TWO_LOAD * lab.capacity_per_s
-    for name, (fault, begin, end) in FAULTS.items():
+    for name in QUICK_FAULTS if lab.is_quick else FAULTS:
+        fault, begin, end = FAULTS[name]
         file_name = "fault-" + name.replace(" ", "-")
         with lab.stack(2, [SLO], fault) as stack:
+            rate_per_s = 2.0 * FAULTY_OF_TWO_LOAD * lab.capacity_per_s(stack)
             load, begun_s, ended_s = _disturbed(lab, file_name, stack, rate_per_s, stack.replicas[1], begin, end)
         seen = load.summary
         lab.find(row, f"{name}: every query exactly one answer", seen.one_answer_each and not seen.http_errors, load)
@@ -64,8 +66,8 @@ def faults(lab: Lab) -> None:
 def killed(lab: Lab) -> None:
     """Three replicas at 70 % load; one is killed and comes back in the last third."""
     row = "1 of 3 killed, 70 % load"
-    rate_per_s = 3.0 * KILLED_LOAD * lab.capacity_per_s
     with lab.stack(3, [SLO]) as stack:
+        rate_per_s = 3.0 * KILLED_LOAD * lab.capacity_per_s(stack)
         load, begun_s, ended_s = _disturbed(
             lab, "killed", stack, rate_per_s, stack.replicas[0], ServedReplica.kill, ServedReplica.start
         )
@@ -84,11 +86,11 @@ def killed(lab: Lab) -> None:
 def ejection(lab: Lab) -> None:
     """Three replicas at half load; one is frozen, or slow, and gets well again in the last third."""
     row = "1 of 3 frozen or slow"
-    rate_per_s = 3.0 * EJECTION_LOAD * lab.capacity_per_s
     for name in ("SIGSTOP", "10 times slower"):
         _, begin, end = FAULTS[name]
         file_name = "ejection-" + name.replace(" ", "-")
         with lab.stack(3, [SLO]) as stack:
+            rate_per_s = 3.0 * EJECTION_LOAD * lab.capacity_per_s(stack)
             load, begun_s, ended_s = _disturbed(lab, file_name, stack, rate_per_s, stack.replicas[0], begin, end)
             shares = _row_shares(stack, load)
         edges_s = bin_edges(load.record.duration_s)

@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.load_summary import percentile_ms
 from skysail_container.wire import Dense, FrameDecoder, Hello, Predict, Result, decode_from_container, encode
 
-__all__ = ["FixedBatch", "SweepError", "best_fixed", "sweep"]
+__all__ = ["SIZES", "FixedBatch", "SweepError", "best_fixed", "sweep"]
 
 SIZES = (1, 2, 4, 8, 16, 24, 32, 48, 64, 80, 96, 128, 192, 256)
 N_IN_FLIGHT = 2
@@ -41,7 +41,7 @@ class SweepError(Exception):
     """The container did not answer with results."""
 
 
-def sweep(socket: Path, n_features: int, seconds: float, sizes: Sequence[int] = SIZES) -> list[FixedBatch]:
+def sweep(socket: Path, n_features: int, seconds: float, sizes: Sequence[int]) -> list[FixedBatch]:
     """Blocks for about `seconds` per size, and longer where batches are slow.
 
     :raises SweepError: the container answers with something else, or goes away.

@@ -31,7 +31,7 @@ from benchmarks.server_process import ServerError
 __all__ = ["main"]
 
 RESULTS = Path(__file__).parent / "results"
-QUICK_S = 1.5
+QUICK_S = 1.0
 
 SCENARIOS: Mapping[str, Callable[[Lab], None]] = {
     "overload": overload,

@@ -12,7 +12,7 @@ from time import monotonic, sleep
 from typing import Any
 
 from benchmarks.arrivals import Arrivals
-from benchmarks.fixed_batches import FixedBatch, best_fixed, sweep
+from benchmarks.fixed_batches import SIZES, FixedBatch, best_fixed, sweep
 from benchmarks.load_plan import LoadPlan, Stream, write_queries
 from benchmarks.load_record import LoadRecord
 from benchmarks.load_summary import LoadSummary, summarize
@@ -83,14 +83,14 @@ class Lab:
         self.findings: list[Finding] = []
         self.sweep: list[FixedBatch] = []
 
-    @property
-    def capacity_per_s(self) -> float:
-        """Rows per second of one replica with the best fixed batch size for SLO. Sweeps when first asked."""
+    def capacity_per_s(self, stack: ServingStack) -> float:
+        """Rows per second of one replica with the best fixed batch size for SLO.
+
+        The first stack that is asked for is swept; its first replica must not be a rogue.
+        """
         if not self.sweep:
-            with self.stack(1, [SLO]) as stack:
-                sizes = {"sizes": QUICK_SIZES} if self.is_quick else {}
-                seconds = QUICK_SWEEP_S if self.is_quick else SWEEP_S
-                self.sweep = sweep(stack.replicas[0].socket, N_FEATURES, seconds, **sizes)
+            seconds, sizes = (QUICK_SWEEP_S, QUICK_SIZES) if self.is_quick else (SWEEP_S, SIZES)
+            self.sweep = sweep(stack.replicas[0].socket, N_FEATURES, seconds, sizes)
         return self.best_fixed(SLO.slo_s).rows_per_s
 
     def best_fixed(self, slo_s: float) -> FixedBatch:

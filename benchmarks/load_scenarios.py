@@ -24,11 +24,11 @@ STALL_LOAD = 0.8
 def overload(lab: Lab) -> None:
     """One replica, one SLO, offered load from half to three times the capacity of the best fixed batch size."""
     row = "overload"
-    capacity_per_s = lab.capacity_per_s
-    best = lab.best_fixed(SLO.slo_s)
-    lab.find(row, f"capacity of the best fixed batch size ({best.n_rows} rows), rows/s", capacity_per_s)
     runs: dict[float, RunningLoad] = {}
     with lab.stack(1, [SLO]) as stack:
+        capacity_per_s = lab.capacity_per_s(stack)
+        best = lab.best_fixed(SLO.slo_s)
+        lab.find(row, f"capacity of the best fixed batch size ({best.n_rows} rows), rows/s", capacity_per_s)
         for factor in QUICK_FACTORS if lab.is_quick else FACTORS:
             with lab.load(f"overload-{factor:g}x", stack, [factor * capacity_per_s], lab.seconds) as load:
                 pass
@@ -52,9 +52,9 @@ def _find_overload(lab: Lab, row: str, factor: float, load: RunningLoad, capacit
 def mixed(lab: Lab) -> None:
     """One replica, half of the load with an SLO of 40 ms, half with 250 ms."""
     row = "mixed SLOs"
-    capacity_per_s = lab.capacity_per_s
     records = {}
     with lab.stack(1, [TIGHT, LOOSE]) as stack:
+        capacity_per_s = lab.capacity_per_s(stack)
         for factor in MIXED_FACTORS:
             rate_per_s = factor * capacity_per_s / 2.0
             with lab.load(f"mixed-{factor:g}x", stack, [rate_per_s, rate_per_s], lab.seconds) as load:
@@ -72,14 +72,14 @@ def mixed(lab: Lab) -> None:
 def stall(lab: Lab) -> None:
     """One replica at 80 % load whose model stands still for half a second."""
     row = "stall of 500 ms"
-    rate_per_s = STALL_LOAD * lab.capacity_per_s
     with lab.stack(1, [SLO]) as stack:
+        rate_per_s = STALL_LOAD * lab.capacity_per_s(stack)
         with lab.load("stall", stack, [rate_per_s], lab.seconds) as load:
             begins_s = load.wait_until(lab.seconds / 3.0)
             stack.replicas[0].set_pace(Pace(stalled_until_s=monotonic() + STALL_S))
         seen = load.summary
     ends_s = begins_s + STALL_S
-    lab.find(row, "seconds from its end until normal", seconds_until_normal(load.record, ends_s), load)
+    lab.find(row, "seconds from its end until normal", seconds_until_normal(load.record, ends_s, begins_s), load)
     lab.find(row, "share predicted in time over the run", seen.predicted_share, load)
     lab.find(row, "share answered by SLO + 5 ms", seen.in_time_share, load)
     plot_shares(lab.results / "stall.png", load.record, {"stall": begins_s, "its end": ends_s})

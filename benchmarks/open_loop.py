@@ -46,7 +46,6 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 CONNECT_TIMEOUT_S = 30.0
 START_IN_S = 0.1
 """From the last connection's opening to the time 0 of the schedule."""
-START_TIMEOUT_S = 60.0
 MARGIN_S = 30.0
 
 

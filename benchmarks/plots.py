@@ -27,7 +27,7 @@ __all__ = [
 
 SIZE_INCHES = (8.0, 4.5)
 DOTS_PER_INCH = 120
-MIN_LATENCY_MS = 0.1
+MIN_LATENCY_MS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,7 @@ def plot_latencies(path: Path, records: Mapping[str, LoadRecord], slos_s: Mappin
         axes.axvline(1e3 * slo_s, color="black", linestyle="--", linewidth=0.8)
         axes.annotate(f" SLO of {name}", (1e3 * slo_s, 0.02), fontsize=8)
     axes.set_xscale("log")
+    axes.set_xlim(MIN_LATENCY_MS, 1e4 * max(slos_s.values()))
     axes.set_ylim(0.0, 1.02)
     axes.set_title("Latency from the intended time, default outputs included")
     _save(figure, axes, path)
@@ -95,9 +96,9 @@ def plot_shares(
     shares as (edges of bins, values)."""
     figure, axes = _new("seconds", "share")
     edges_s = bin_edges(record.duration_s)
-    axes.stairs(predicted_shares(record, edges_s), edges_s, label="predicted in time")
+    axes.stairs(predicted_shares(record, edges_s), edges_s, baseline=None, label="predicted in time")
     for name, (edges, values) in (others or {}).items():
-        axes.stairs(values, edges, label=name)
+        axes.stairs(values, edges, baseline=None, label=name)
     for name, at_s in marks.items():
         axes.axvline(at_s, color="black", linestyle="--", linewidth=0.8)
         axes.annotate(f" {name}", (at_s, 0.02), fontsize=8)

@@ -32,14 +32,15 @@ def predicted_shares(record: LoadRecord, edges_s: Times) -> Times:
     return shares
 
 
-def seconds_until_normal(record: LoadRecord, event_s: float) -> float | None:
+def seconds_until_normal(record: LoadRecord, event_s: float, disturbed_s: float | None = None) -> float | None:
     """From `event_s` until the share of predictions in time is normal and stays so; 0.0 when it never suffers.
 
+    What is normal is seen before `disturbed_s`, when the disturbance began; that is `event_s` unless said otherwise.
     None: it is not normal again within the record, or was nothing before.
     """
     edges_s = bin_edges(record.duration_s)
     shares = predicted_shares(record, edges_s)
-    before = record.between(0.0, event_s)
+    before = record.between(0.0, event_s if disturbed_s is None else disturbed_s)
     share_before = before.count(Outcome.PREDICTED) / max(1, before.n)
     if not share_before:
         return None

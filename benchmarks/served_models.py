@@ -23,7 +23,7 @@ __all__ = ["MODELS", "ForestModel", "PacedModel", "ServedModel"]
 PACED_SOURCE = Path(__file__).parent / "models" / "paced" / "model.py"
 N_FEATURES = 10
 N_ROWS = 500
-N_TREES = 500
+N_TREES = 300
 N_TRAINING_ROWS = 3000
 
 

@@ -53,6 +53,7 @@ class ServedReplica:
         self.folder = folder / f"model-{number}"
         self.folder.mkdir()
         self._logs = folder
+        self._process: ServerProcess | None = None
         self._command = [sys.executable, "-m"]
         common = ["--listen", f"unix:{self.socket}", "--name", MODEL, "--version", VERSION]
         if fault is None:
@@ -66,14 +67,20 @@ class ServedReplica:
     def address(self) -> str:
         return f"unix:{self.socket}"
 
+    @property
+    def process(self) -> ServerProcess:
+        """What `start` started last."""
+        assert self._process is not None
+        return self._process
+
     def start(self) -> None:
         """Start the process and wait until it listens.
 
         :raises ServerError: it does not.
         """
         self.socket.unlink(missing_ok=True)
-        self.process = ServerProcess(f"replica-{self.number}", self._command, self._logs)
-        self.process.wait_until(lambda: socket_listens(self.socket))
+        self._process = ServerProcess(f"replica-{self.number}", self._command, self._logs)
+        self._process.wait_until(lambda: socket_listens(self.socket))
 
     def kill(self) -> None:
         """kill -9; `start` brings it back."""
@@ -102,7 +109,8 @@ class ServedReplica:
         return read_batch_log(self.folder)
 
     def stop(self) -> None:
-        self.process.stop()
+        if self._process is not None:
+            self._process.stop()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +157,8 @@ def start_stack(
         for number in range(n_replicas):
             is_rogue = fault is not None and number == n_replicas - 1
             replica = ServedReplica(number, folder, model, fault if is_rogue else None)
-            replica.start()
             stack.callback(replica.stop)
+            replica.start()
             replicas.append(replica)
         asyncio.run(write_records(redis_url, _records(applications, replicas)))
         port, run_dir = free_port(), folder / "frontend"

@@ -25,7 +25,7 @@ class Model:
     def __init__(self, folder: str) -> None:
         self._pace = Path(folder) / "pace.json"
         self._version_ns = -1
-        self._log = (Path(folder) / "batches.bin").open("ab", buffering=0)
+        self.log = (Path(folder) / "batches.bin").open("ab", buffering=0)
 
     def predict(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n, d) float64 -> (n,) float64."""
@@ -34,7 +34,7 @@ class Model:
         busy_s = (self._alpha_s + self._beta_s * len(rows)) * self._slowdown
         until_s = max(started_s, self._stalled_until_s) + busy_s
         sums: NDArray[np.float64] = rows.sum(axis=1)
-        self._log.write(LINE.pack(started_s, len(rows)))
+        self.log.write(LINE.pack(started_s, len(rows)))
         time.sleep(max(0.0, until_s - time.monotonic()))
         return sums
 
