@@ -25,6 +25,7 @@ LIBRARIES = (
     "msgpack",
     "numpy",
     "redis",
+    "scikit-learn",
 )
 
 
