@@ -23,8 +23,9 @@ def parse(text: str) -> Iterator[Sample]:
     """Every sample of the text. Comments and lines that are no sample are passed over."""
     for line in text.splitlines():
         match = _LINE.match(line)
-        if match and not line.startswith("#"):
-            yield Sample(match["name"], _labels(match["labels"] or ""), float(match["value"]))
+        value = _number(match["value"]) if match else None
+        if match and value is not None:
+            yield Sample(match["name"], _labels(match["labels"] or ""), value)
 
 
 def quantile_s(buckets: Iterable[tuple[float, float]], quantile: float) -> float | None:
@@ -43,6 +44,13 @@ def quantile_s(buckets: Iterable[tuple[float, float]], quantile: float) -> float
             return lower if upper == float("inf") else lower + (upper - lower) * (rank - below) / (count - below)
         lower, below = upper, count
     return lower
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def _labels(text: str) -> dict[str, str]:

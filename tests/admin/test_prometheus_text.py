@@ -11,6 +11,8 @@ skysail_queries_total{app="a",reason="say \\"no\\", \\\\ or\\nlater"} 3 17000000
 skysail_connections 12.5
 skysail_seconds_bucket{le="+Inf"} 7
 this is no sample
+nor this
+<html>
 """
 
 
