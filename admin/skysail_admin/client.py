@@ -7,6 +7,7 @@ from types import TracebackType
 from skysail_admin.applications import ApplicationMethods
 from skysail_admin.connection import Connection
 from skysail_admin.deployment import DeploymentMethods
+from skysail_admin.explanation import ExplanationMethods
 from skysail_admin.inspection import InspectionMethods
 from skysail_admin.models import ModelMethods
 from skysail_admin.predictions import PredictionMethods
@@ -21,7 +22,13 @@ DEFAULT_QUERY_URL = "http://127.0.0.1:1337"
 
 
 class Skysail(
-    ApplicationMethods, DeploymentMethods, ModelMethods, ReplicaMethods, PredictionMethods, InspectionMethods
+    ExplanationMethods,
+    ApplicationMethods,
+    DeploymentMethods,
+    ModelMethods,
+    ReplicaMethods,
+    PredictionMethods,
+    InspectionMethods,
 ):
     """A running Skysail.
 

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from skysail_admin.cli import apps, links, metrics, models, queries, stack
+from skysail_admin.cli import apps, explain, links, metrics, models, queries, stack
 from skysail_admin.cli.exit_codes import EXIT_CODES, exit_code_of
 from skysail_admin.cli.output import Output
 from skysail_admin.cli.session import Session
@@ -39,6 +39,7 @@ program.command(rich_help_panel="Use it")(queries.predict)
 program.command(rich_help_panel="Use it")(queries.feedback)
 program.command(rich_help_panel="Look at it")(queries.logs)
 program.command(rich_help_panel="Look at it")(metrics.metrics)
+program.command(rich_help_panel="Look at it")(explain.explain)
 
 
 def _show_version(wanted: bool) -> None:
