@@ -289,6 +289,12 @@ def test_a_far_away_client_is_told() -> None:
     assert "50.0 ms from here" in the("network", replace(CALM, round_trips=observed(20, 0.05))).text
 
 
+def test_round_trips_of_which_few_take_long_are_told_from_a_long_way() -> None:
+    stalled = Distribution.of_values([0.002] * 19 + [2.0])
+    found = the("network_stalls", replace(CALM, round_trips=stalled))
+    assert "half of them take less than 2.00 ms" in found.text
+
+
 QUICK = {"rpc": observed(500, 0.0005), "duration": observed(500, 0.0005)}
 
 

@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from skysail_admin.cli.output import Output
 from skysail_admin.cli.session import session_of
-from skysail_admin.explaining.finding import Finding, duration, number, percent
+from skysail_admin.explaining.finding import Finding, duration, number
 from skysail_admin.explanation import DEFAULT_WINDOW_S, Explanation
 
 __all__ = ["explain"]
@@ -62,11 +62,11 @@ def _traffic(found: Explanation) -> str:
 
 def _show_parts(output: Output, found: Explanation) -> None:
     rows: list[list[str]] = [
-        [part.part, _ms(part.mean_ms), _right(percent(part.share)), _ms(part.p50_ms), _ms(part.p99_ms)]
+        [part.part, _ms(part.mean_ms), _right(f"{part.share * 100.0:.1f} %"), _ms(part.p50_ms), _ms(part.p99_ms)]
         for part in found.parts
     ]
     total_ms = sum(part.mean_ms for part in found.parts)
-    rows.append(["all", _ms(total_ms), _right(percent(1.0)), "", ""])
+    rows.append(["all", _ms(total_ms), _right("100.0 %"), "", ""])
     output.table(("PART", *(_right(title) for title in ("MEAN", "SHARE", "P50", "P99"))), rows)
     output.line(f"[dim]{_FOOTNOTE}[/]\n")
 

@@ -25,6 +25,8 @@ NOTED_HEDGES = 0.01
 NOTED_PROBES = 0.1
 LOW_HIT_RATIO, HIGH_HIT_RATIO = 0.05, 0.2
 BUSY = 0.7
+STALLING = 3.0
+"""A mean so many times the median is made by few that took long."""
 WELL_ATTAINED = 0.99
 
 
@@ -107,10 +109,18 @@ def _fallbacks(figures: Figures) -> Iterable[Finding]:
 
 def _network(figures: Figures) -> Iterable[Finding]:
     part = _part(figures, NETWORK)
-    if part is not None and part.share >= LARGE_SHARE and not _are_mostly_defaults(figures):
-        text = f"A request that asks nothing of a model takes {duration(part.mean_ms / 1000.0)} from here and back."
+    if part is None or part.share < LARGE_SHARE or _are_mostly_defaults(figures):
+        return
+    text = f"A request that asks nothing of a model takes {duration(figures.round_trips.mean)} from here and back"
+    median_s = figures.round_trips.quantile(0.5) or 0.0
+    if figures.round_trips.mean > STALLING * median_s:
+        text += f", though half of them take less than {duration(median_s)}: something stalls on the way."
+        yield Finding(
+            "network_stalls", "advice", text, "look at the processor of the query frontend and of this machine"
+        )
+    else:
         step = "keep connections open, send several rows in one input_batch, ask from nearby"
-        yield Finding("network", "advice", text, step)
+        yield Finding("network", "advice", f"{text}.", step)
 
 
 def _waiting(figures: Figures) -> Iterable[Finding]:
