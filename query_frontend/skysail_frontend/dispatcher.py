@@ -67,11 +67,11 @@ class Dispatcher(LinkEvents):
         self._policy: tuple[str, int | None, float] = ("deadline", None, 0.0)
         self._recorder = recorder
 
-    def submit(self, query: Query) -> str | None:
+    def submit(self, query: Query, now_s: float) -> str | None:
         """Queues a query; else returns the reason why it cannot be answered here, and the caller answers it."""
         if not self._connections and not self._dialled:
             return DefaultReason.NO_REPLICA
-        reason = self.scheduler.submit(query, query.arrival_s)
+        reason = self.scheduler.submit(query, now_s)
         if reason is not None:
             self.metrics.count_refused_query(reason)
         else:

@@ -51,7 +51,7 @@ class ServedVersion:
         """None: the query is answered, or will be. Else why the dispatcher refuses it; then it is the caller's."""
         shelf = self._shelf
         if shelf is None or not uses_cache:
-            return self.dispatcher.submit(query)
+            return self.dispatcher.submit(query, now_s)
         output = shelf.get(query.payload, now_s)
         if output is not None:
             self._n_hits += 1
@@ -62,7 +62,7 @@ class ServedVersion:
         leader = self._leaders.get(query.payload)
         if leader is not None and self._follows(query, leader):
             return None
-        reason = self.dispatcher.submit(query)
+        reason = self.dispatcher.submit(query, now_s)
         if reason is None:
             self._leaders[query.payload] = query
             query.flight = self
@@ -88,7 +88,7 @@ class ServedVersion:
         for follower in self._take_followers(leader):
             if follower.is_done:
                 continue
-            reason = self._closed_reason or self.dispatcher.submit(follower)
+            reason = self._closed_reason or self.dispatcher.submit(follower, now_s)
             if reason is not None:
                 follower.owner.refused(follower, reason, now_s)
 

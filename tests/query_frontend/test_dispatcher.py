@@ -60,7 +60,7 @@ class Bench:
         payload = struct.pack(f"<{len(numbers)}d", *numbers)
         sink = sink or FakeSink()
         query = a_query(now_s + slo_s, now_s, len(payload), payload, self.owner, sink, position)
-        reason = self.dispatcher.submit(query)
+        reason = self.dispatcher.submit(query, now_s)
         if reason is not None:
             query.default(reason, now_s)
         return query
