@@ -62,9 +62,9 @@ def test_replicas_come_and_go_as_asked(client: Skysail) -> None:
     assert live_output(client, "scaled", [1.0]) == 1.0
     client.set_num_replicas("scaled", 0)
     wait_until(lambda: not client.replicas("scaled"), "all replicas are gone")
-    answer = client.predict("scaled", [1.0])
+    answer = client.predict("scaled", [2.0])  # [1.0] is answered from the cache
     assert answer.default
-    assert answer.default_reason
+    assert answer.default_reason == "no_replica"
 
 
 def test_what_is_deleted_is_gone(client: Skysail) -> None:
