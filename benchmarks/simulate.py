@@ -34,10 +34,15 @@ from benchmarks.simulation.scenarios import DEFAULT_SECONDS, FIXED_SIZES, POLICI
 __all__ = ["main"]
 
 RESULTS = Path(__file__).parent / "results"
-LOADS = tuple(range(800, 2801, 200))
+LOADS = tuple(range(1000, 2601, 200))
 """Offered queries per second of the plot."""
+LOAD_SECONDS = 10.0
+"""Of a run for the plot at most."""
 LOAD_MIXES = ("100ms-1400", "mixed-1700")
 """Scenarios whose rate is varied for the plot."""
+
+
+Point = tuple[float, float]
 
 
 class Job(NamedTuple):
@@ -174,28 +179,23 @@ def _plot(found: Sequence[ScenarioFigures], options: argparse.Namespace) -> list
     return paths
 
 
-def _load_curves(
-    mixes: Sequence[Scenario], options: argparse.Namespace
-) -> dict[str, dict[str, list[tuple[float, float]]]]:
-    def title(mix: Scenario) -> str:
-        return mix.title.rsplit(", ", 1)[0]
-
+def _load_curves(mixes: Sequence[Scenario], options: argparse.Namespace) -> dict[str, dict[str, list[Point]]]:
+    seconds = min(options.seconds, LOAD_SECONDS)
     jobs = [
-        Job(
-            replace(mix, title=f"{title(mix)}, {rate}/s", arrivals=Arrivals("poisson", rate)),
-            policy,
-            1,
-            options.seconds,
-        )
+        Job(replace(mix, title=f"{_mix_title(mix)}, {rate}/s", arrivals=Arrivals("poisson", rate)), policy, 1, seconds)
         for mix in mixes
         for rate in LOADS
         for policy in POLICIES
     ]
-    curves: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    curves: dict[str, dict[str, list[Point]]] = {}
     for job, figures in zip(jobs, _run_all(jobs, options.jobs), strict=True):
-        points = curves.setdefault(title(job.scenario), {}).setdefault(job.policy, [])
+        points = curves.setdefault(_mix_title(job.scenario), {}).setdefault(job.policy, [])
         points.append((job.scenario.arrivals.rate, figures.attainment))
     return curves
+
+
+def _mix_title(scenario: Scenario) -> str:
+    return scenario.title.rsplit(", ", 1)[0]
 
 
 def _capacity(scenario: Scenario) -> float:

@@ -13,46 +13,35 @@ from benchmarks.simulation.policy import Sent
 from benchmarks.simulation.replicas import Replica
 from benchmarks.simulation.virtual_time import WIRE_S
 
-__all__ = ["Oracle"]
+__all__ = ["FORESIGHTS", "Foresight", "Oracle"]
 
-HORIZON_S = 0.5
-"""How far a decision is played forward; a few times the SLO. What is lost beyond it was lost by a later decision."""
+SLACK_S = 0.03
+"""What waits then is worth something with this much time left."""
 HOLDS_S = (0.002, 0.006)
 """How long a free replica may be held back for company, where that turns out better."""
-SIZES = (
-    1,
-    2,
-    3,
-    4,
-    6,
-    8,
-    11,
-    16,
-    22,
-    30,
-    40,
-    50,
-    60,
-    70,
-    80,
-    90,
-    100,
-    115,
-    130,
-    150,
-    175,
-    200,
-    250,
-    300,
-    400,
-    600,
-    800,
-)
+SIZES = (1, 2, 4, 8, 15, 22, 30, 40, 50, 60, 70, 80, 90, 100, 120, 140, 170, 200, 300, 500)
 """Sizes that are tried, besides everything that waits."""
 
 _deadline = attrgetter("deadline_s")
-Rule = Literal["rate", "head"]
+STEADY_SIZES = (15, 20, 30, 40, 60, 80, 100, 120, 150)
+Rule = Literal["rate", "head"] | int
 RULES: tuple[Rule, ...] = ("rate", "head")
+"""For moves after the one that is tried: the most rows per second; the largest batch that loses nobody who waits; a
+number is a rule of its own, batches of at most so many rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Foresight:
+    """How it plans: how far a decision is played forward, and what a query that still waits at that moment is worth;
+    or, without a search, batches of at most ``steady_rows``."""
+
+    horizon_s: float = 0.0
+    waiting_worth: float = 0.0
+    steady_rows: int | None = None
+
+
+FORESIGHTS = (Foresight(0.1, 0.3), Foresight(0.2, 0.5), *(Foresight(steady_rows=size) for size in STEADY_SIZES))
+"""None is best everywhere: when an overload lasts, what waits is worth less than when it passes."""
 
 
 @dataclass(slots=True)
@@ -76,8 +65,8 @@ class _Move:
 
 @dataclass(slots=True)
 class _Line:
-    """Moves and how many queries they serve within the horizon (a batch that ends beyond counts in proportion), and
-    how many deadlines passed in the meantime."""
+    """Moves and how many queries they serve within the horizon (a batch that ends beyond counts in proportion, and
+    what waits then a little), and how many deadlines passed in the meantime."""
 
     n_served: float = 0.0
     n_lost: int = 0
@@ -90,17 +79,18 @@ class Oracle:
 
     How it decides: for a given start and size the end is known, and the best content is then the earliest deadlines
     that are not before that end (an exchange argument: a later deadline can take an earlier one's place afterwards,
-    never the reverse). So only sizes are left to choose. Whenever a replica is free it plays the next half second
-    forward for every size of a grid and for holding the replica back a little, each followed by two rules for the
-    moves after it (`rate`: the most rows per second; `head`: the largest batch that loses nobody who waits), and for
-    what it had planned before; it does what serves most. It sends a batch so that it comes when the one before ends.
+    never the reverse). So only sizes are left to choose. Whenever a replica is free it plays a little of the future
+    forward for every size of a grid and for holding the replica back, each followed by two rules for the moves after
+    it, for batches of a steady size, and for what it had planned before; it does what serves most. It sends a batch so
+    that it comes when the one before ends.
 
-    It is as good a bound as this search: the true optimum can be a little higher, and a rule that knows nothing of the
-    future should come close to it at best.
+    Since it knows the whole run it goes through it once with each of FORESIGHTS, and the best one counts
+    (`scenarios.run`). It is as good a bound as this search: the true optimum is a little higher.
     """
 
-    def __init__(self, ledger: Ledger, replicas: Sequence[Replica]) -> None:
+    def __init__(self, ledger: Ledger, replicas: Sequence[Replica], foresight: Foresight) -> None:
         self._ledger = ledger
+        self._foresight = foresight
         self._replicas = replicas
         self._waiting: list[VirtualQuery] = []
         self._n_arrived = 0
@@ -163,21 +153,25 @@ class Oracle:
         future = _Future([query.deadline_s for query in self._waiting], self._n_arrived, list(self._free_s))
         replica = min(range(len(self._free_s)), key=self._free_s.__getitem__)
         start_s = max(now_s + WIRE_S, self._free_s[replica])
-        until_s = start_s + HORIZON_S
+        hold = _Move(replica, start_s, 0, start_s + HOLDS_S[-1] + WIRE_S)
+        if self._foresight.steady_rows is not None:
+            return self._by_rule(future.deadlines_s, replica, start_s, self._foresight.steady_rows) or hold
+        until_s = start_s + self._foresight.horizon_s
         best = self._play(future, now_s, self._plan, "rate", until_s)
         if best.n_lost:
             best = self._better(best, future, replica, start_s, until_s)
         if not best.moves or best.moves[0].replica != replica:  # nothing that waits can be served: look again later
-            return _Move(replica, start_s, 0, start_s + HOLDS_S[-1] + WIRE_S)
+            return hold
         self._plan = best.moves[1:]
         return best.moves[0]
 
     def _better(self, best: _Line, future: _Future, replica: int, start_s: float, until_s: float) -> _Line:
-        for first in self._first_moves(future, replica, start_s):
-            for rule in RULES:
-                line = self._play(future, start_s - WIRE_S, [first], rule, until_s)
-                if line.n_served > best.n_served + 1e-9:
-                    best = line
+        tries: list[tuple[list[_Move], Rule]] = [([], size) for size in STEADY_SIZES]
+        tries += [([first], rule) for first in self._first_moves(future, replica, start_s) for rule in RULES]
+        for plan, rule in tries:
+            line = self._play(future, start_s - WIRE_S, plan, rule, until_s)
+            if line.n_served > best.n_served + 1e-9:
+                best = line
         return best
 
     def _first_moves(self, future: _Future, replica: int, start_s: float) -> list[_Move]:
@@ -201,6 +195,8 @@ class Oracle:
                 start_s = free_s[replica] = self._ledger.queries[state.next_number].arrival_s + WIRE_S
                 continue
             if start_s >= until_s:
+                n_waiting = len(state.deadlines_s) - bisect_left(state.deadlines_s, until_s + SLACK_S)
+                line.n_served += self._foresight.waiting_worth * n_waiting
                 return line
             move = (
                 self._planned(plan[len(line.moves)], state, replica, start_s) if len(line.moves) < len(plan) else None
@@ -244,6 +240,8 @@ class Oracle:
         return self._move(state.deadlines_s, replica, start_s, planned.n_rows)
 
     def _by_rule(self, deadlines_s: Sequence[float], replica: int, start_s: float, rule: Rule) -> _Move | None:
+        if isinstance(rule, int):
+            return self._move(deadlines_s, replica, start_s, min(rule, len(deadlines_s)))
         best, best_worth = None, 0.0
         for size in _sizes(len(deadlines_s)):
             move = self._move(deadlines_s, replica, start_s, size)

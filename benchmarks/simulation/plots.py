@@ -29,8 +29,7 @@ def plot_load(curves: LoadCurves, capacity: float, path: Path) -> None:
         for policy, points in by_policy.items():
             x, y = zip(*points, strict=True)
             axes.plot(x, y, STYLES[policy], color=COLOURS[policy], label=policy, marker=".", linewidth=1.6)
-        axes.axvline(capacity, color="#cccccc", linewidth=1.0, zorder=0)
-        axes.annotate("capacity", (capacity, 0.02), rotation=90, fontsize=8, color="#888888", ha="right")
+        axes.axvline(capacity, color="#cccccc", linewidth=1.0, zorder=0, label="capacity, SLO 100 ms")
         _label(axes, f"SLO {title}", "offered queries per second", "share predicted in time")
         axes.set_ylim(0.0, 1.02)
         if number == 0:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from benchmarks.simulation.arrivals import Arrivals, SloClass, queries
 from benchmarks.simulation.baselines import Aimd, AimdDropExpired, EarlyDrop
 from benchmarks.simulation.ledger import Ledger
-from benchmarks.simulation.oracle import Oracle
+from benchmarks.simulation.oracle import FORESIGHTS, Foresight, Oracle
 from benchmarks.simulation.policy import Policy
 from benchmarks.simulation.replicas import Death, Pause, Replica, ServiceTime, Slowness, replicas
 from benchmarks.simulation.skysail_policy import SkysailPolicy
@@ -98,10 +99,17 @@ def run(scenario: Scenario, policy: str, seed: int, seconds: float = DEFAULT_SEC
     arriving = queries(scenario.arrivals, scenario.classes, seconds, seed)
     faults = [_stretched(fault, seconds / DEFAULT_SECONDS) for fault in scenario.faults]
     at_work = replicas(scenario.service, scenario.n_replicas, faults, seconds, seed)
-    return simulate(arriving, at_work, _maker(policy, scenario, at_work))
+    if policy == ORACLE:
+        outcomes = [simulate(arriving, at_work, partial(_oracle, at_work, foresight)) for foresight in FORESIGHTS]
+        return max(outcomes, key=lambda outcome: outcome.n_predictions)
+    return simulate(arriving, at_work, _maker(policy, scenario))
 
 
-def _maker(policy: str, scenario: Scenario, at_work: Sequence[Replica]) -> Callable[[Ledger], Policy]:
+def _oracle(at_work: Sequence[Replica], foresight: Foresight, ledger: Ledger) -> Policy:
+    return Oracle(ledger, at_work, foresight)
+
+
+def _maker(policy: str, scenario: Scenario) -> Callable[[Ledger], Policy]:
     objective_s, profile = scenario.objective_s, scenario.service
     if policy.startswith(FIXED):
         n_rows = int(policy.removeprefix(FIXED))
@@ -111,7 +119,6 @@ def _maker(policy: str, scenario: Scenario, at_work: Sequence[Replica]) -> Calla
         "AIMD, drop expired": lambda ledger: AimdDropExpired(ledger, objective_s),
         "early drop": lambda ledger: EarlyDrop(ledger, profile, objective_s),
         SKYSAIL: SkysailPolicy,
-        ORACLE: lambda ledger: Oracle(ledger, at_work),
     }
     return makers[policy]
 
