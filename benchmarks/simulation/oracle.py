@@ -86,6 +86,8 @@ class Oracle:
 
     Since it knows the whole run it goes through it once with each of FORESIGHTS, and the best one counts
     (`scenarios.run`). It is as good a bound as this search: the true optimum is a little higher.
+    Where all are late it also picks the moments of a kind noise, so that it exceeds the mean capacity by a few percent:
+    nothing that lacks its knowledge can come that far.
     """
 
     def __init__(self, ledger: Ledger, replicas: Sequence[Replica], foresight: Foresight) -> None:
