@@ -91,7 +91,7 @@ class SkysailPolicy:
         self._scheduler.add_replica(replica)
 
     def replica_down(self, replica: int, lost: Sequence[Sent], now_s: float) -> None:
-        for batch in self._scheduler.remove_replica(replica):
+        for batch in self._scheduler.remove_replica(replica, now_s):
             del self._sent[batch.batch_id]
             self._refuse(self._scheduler.lost(batch, now_s), DefaultReason.CONTAINER_LOST, now_s)
         if not self._scheduler.n_replicas:

@@ -16,12 +16,21 @@ from skysail_frontend.query_ids import QueryIds
 from skysail_frontend.served_version import ServedVersion
 from skysail_management.records import Application as ApplicationRecord
 
-__all__ = ["Application", "error_body"]
+__all__ = ["RESERVE_S", "Application", "budget_s", "error_body"]
 
 
 NO_OPTIONS = PredictOptions()
 WEIGHTS = {"high": 4.0, "normal": 1.0, "low": 0.25}
 """What a query counts for, by the priority of its application."""
+
+RESERVE_S, RESERVE_SHARE = 0.0025, 0.1
+"""Kept of an objective for the default output's way: a timer of whole milliseconds is up to two late, and the client
+waits for the bytes as well. Without it the p99 of an overloaded application was 2 % above its objective."""
+
+
+def budget_s(objective_s: float) -> float:
+    """How long the frontend may take so that the answer is there in time: less than the objective, for the way back."""
+    return objective_s - min(RESERVE_S, RESERVE_SHARE * objective_s)
 
 
 def error_body(error: str, cause: str) -> bytes:
@@ -56,7 +65,7 @@ class Application:
     def amend(self, record: ApplicationRecord) -> None:
         """Takes over what may change after registration: all but the name and the input type."""
         self.record = record
-        self._slo_s = record.latency_slo_micros * 1e-6
+        self._budget_s = budget_s(record.latency_slo_micros * 1e-6)
         self._weight = WEIGHTS[record.priority]
         self._is_cached = record.cache
         output = msgspec.json.encode(record.default_output)
@@ -78,7 +87,7 @@ class Application:
         payload = self._parse_row(body)
         if options is not None or type(payload) is PredictRequest:
             return self._ask_for(payload, options or NO_OPTIONS, sink, position, now_s)
-        deadline_s = now_s + self._slo_s
+        deadline_s = now_s + self._budget_s
         query_id = self._query_ids.next_id()
         n_bytes = self._n_bytes(payload)
         query = Query(payload, n_bytes, now_s, deadline_s, query_id, self, sink, position, self._weight)
@@ -110,7 +119,7 @@ class Application:
             raise RequestRefusedError.processing(options.fault)
         served = self.served if request.version is None else self._pinned(request.version)
         timeout_s = options.timeout_s if request.timeout_s is None else request.timeout_s
-        deadline_s = now_s + (self._slo_s if timeout_s is None else min(self._slo_s, timeout_s))
+        deadline_s = now_s + (self._budget_s if timeout_s is None else min(self._budget_s, budget_s(timeout_s)))
         uses_cache = self._is_cached and (options.cache if request.cache is None else request.cache) is not False
         positions: Iterable[int] = (position,)
         if request.is_batch:

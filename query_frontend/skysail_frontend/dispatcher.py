@@ -140,7 +140,7 @@ class Dispatcher(LinkEvents):
     def replica_down(self, replica: int, reason: str) -> None:
         now_s = self._clock()
         self._connections.pop(replica, None)
-        for batch in self.scheduler.remove_replica(replica):
+        for batch in self.scheduler.remove_replica(replica, now_s):
             self._batches.pop(batch.batch_id, None)
             self._refuse(self.scheduler.lost(batch, now_s), DefaultReason.CONTAINER_LOST, now_s)
         self._give_up_without_replicas(now_s)
@@ -264,6 +264,7 @@ class Dispatcher(LinkEvents):
             self.replica_down(replica, "the replica is no longer listed")
         elif replica in self._dialled:
             self.replica_unreachable(replica)
+        self.scheduler.forget_replica(replica)
         await link.close()
 
     def _log_errors(self, errors: Mapping[int, str], now_s: float) -> None:

@@ -21,10 +21,10 @@ class ReplicaState:
 
     __slots__ = ("_deviation_s", "_mean_s", "backlog_s", "batches", "health", "is_draining", "key")
 
-    def __init__(self, key: int) -> None:
+    def __init__(self, key: int, health: ReplicaHealth) -> None:
         self.key = key
         self.batches: list[Batch] = []
-        self.health = ReplicaHealth()
+        self.health = health
         self.is_draining = False
         self.backlog_s = self._mean_s = self._deviation_s = 0.0
 

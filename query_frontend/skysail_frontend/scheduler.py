@@ -18,7 +18,7 @@ from skysail_frontend.batch_sizer import BatchSizer
 from skysail_frontend.hedge_budget import HedgeBudget
 from skysail_frontend.poison import PoisonList
 from skysail_frontend.query import DefaultReason, Query
-from skysail_frontend.replica_health import is_slow
+from skysail_frontend.replica_health import ReplicaHealth, is_slow
 from skysail_frontend.replica_state import MAX_BATCHES, ReplicaState
 
 __all__ = ["MAX_ATTEMPTS", "Scheduler", "SchedulerLimits"]
@@ -66,6 +66,7 @@ class Scheduler:
         self._max_batch_rows = limits.max_batch_rows
         self._max_batch_bytes = limits.max_batch_bytes
         self._replicas: dict[int, ReplicaState] = {}
+        self._absent: dict[int, ReplicaHealth] = {}
         self._suspects: deque[list[Query]] = deque()
         self._suspects_in_flight = 0
         self._hedges = HedgeBudget()
@@ -108,17 +109,28 @@ class Scheduler:
         return sum([not (state.is_draining or state.health.is_out) for state in self._replicas.values()])
 
     def add_replica(self, replica: int) -> None:
-        state = self._replicas.setdefault(replica, ReplicaState(replica))
-        state.is_draining = False
+        state = self._replicas.get(replica)
+        if state is None:
+            self._replicas[replica] = ReplicaState(replica, self._absent.pop(replica, ReplicaHealth()))
+        else:
+            state.is_draining = False
 
-    def remove_replica(self, replica: int) -> list[Batch]:
-        """Forgets a replica and returns the batches that were lost with it, for `lost`."""
+    def remove_replica(self, replica: int, now_s: float) -> list[Batch]:
+        """A replica is not reached any more. Returns the batches that were lost with it, for `lost`. How often that
+        happened in a row is remembered: one that answers everything with nonsense is soon out of rotation."""
         state = self._replicas.pop(replica, None)
         if state is None:
             return []
+        self._absent[replica] = state.health
+        if state.batches and (state.health.failed() or state.health.is_out):
+            self._eject(state, now_s)
         for batch in state.batches:
             self._has_left(batch)
         return state.batches
+
+    def forget_replica(self, replica: int) -> None:
+        """It will not come back."""
+        self._absent.pop(replica, None)
 
     # --- queries ------------------------------------------------------------------------------------------------------
 

@@ -209,7 +209,7 @@ class _Frontend:
         self.pump(now_s)
 
     def replica_down(self, replica: int, now_s: float) -> None:
-        for batch in self.scheduler.remove_replica(replica):
+        for batch in self.scheduler.remove_replica(replica, now_s):
             for query in self.scheduler.lost(batch, now_s):
                 self.default(query, DefaultReason.CONTAINER_LOST, now_s)
         self.pump(now_s)

@@ -398,7 +398,7 @@ async def test_a_request_may_have_less_time_than_the_objective_gives(
     options = None if header_s is None else PredictOptions(header_s)
     for start in ('{"input":[1]', '{"input_batch":[[1],[2]]'):
         queries = parts.catalog.ask("app", f"{start}{field}}}".encode(), ResponseSink(), 0, 1000.0, options)
-        assert {query.deadline_s for query in queries} == {1000.0 + seconds}
+        assert {query.deadline_s for query in queries} == {1000.0 + budget_s(seconds)}
 
 
 async def test_a_fault_in_the_head_refuses_the_request_whatever_its_body_says(parts: WorkerParts) -> None:
@@ -418,3 +418,9 @@ async def test_a_models_batch_policy_reaches_its_versions(parts: WorkerParts) ->
         await adopt(parts, app, model, *others, revision=revision)
         dispatcher = parts.catalog.versions["m", "1"].dispatcher
         assert dispatcher._policy == (policy["batch_policy"], policy.get("max_batch_rows"), 0.0015)
+
+
+def test_a_little_of_every_objective_is_kept_for_the_way_back() -> None:
+    assert budget_s(0.1) == pytest.approx(0.1 - RESERVE_S)
+    assert budget_s(0.005) == pytest.approx(0.0045)
+    assert budget_s(20.0) == pytest.approx(20.0 - RESERVE_S)

@@ -12,6 +12,7 @@ from harness.queries import a_query, queries_of
 from harness.virtual_serving import Outcome, VirtualServing, linear_model, poisson
 from skysail_frontend.batch import Batch
 from skysail_frontend.query import DefaultReason, Query
+from skysail_frontend.replica_health import MAX_FAILURES
 from skysail_frontend.scheduler import MAX_ATTEMPTS, PROBE_INTERVAL_S, Scheduler, SchedulerLimits
 
 
@@ -99,10 +100,10 @@ def test_a_query_is_tried_again_once() -> None:
         scheduler.add_replica(replica)
     (query,) = submitted(scheduler, 9.0)
     first = sent(scheduler)
-    scheduler.remove_replica(first.replica)
+    scheduler.remove_replica(first.replica, 0.0)
     assert scheduler.lost(first, 0.0) == []
     second = sent(scheduler)
-    scheduler.remove_replica(second.replica)
+    scheduler.remove_replica(second.replica, 0.0)
     assert scheduler.lost(second, 0.0) == [query]
     assert scheduler.queue.n_rows == 0
 
@@ -120,7 +121,7 @@ def test_a_batch_lost_with_the_last_replica_is_not_retried() -> None:
     scheduler.add_replica(0)
     queries = submitted(scheduler, 9.0)
     (batch,) = [sent(scheduler)]
-    assert scheduler.remove_replica(0) == [batch]
+    assert scheduler.remove_replica(0, 0.0) == [batch]
     assert scheduler.lost(batch, 0.0) == queries
 
 
@@ -212,7 +213,7 @@ def test_a_late_batch_is_sent_to_an_idle_peer_and_the_first_answer_is_enough() -
     scheduler.finished(copy, 0.0, 0.011, wake_s + 0.012)
     assert copy.separate() is first
     assert first.twin is None
-    assert scheduler.remove_replica(first.replica) == [first]
+    assert scheduler.remove_replica(first.replica, 0.0) == [first]
     queries[0].predict(b"1", wake_s + 0.012)
     assert scheduler.lost(first, wake_s + 0.02) == []
 
@@ -224,7 +225,7 @@ def test_a_hedged_query_that_loses_one_copy_still_has_the_other() -> None:
     (query,) = submitted(scheduler, 9.0)
     first = sent(scheduler, 0.0)
     copy = sent(scheduler, 0.05)
-    scheduler.remove_replica(first.replica)
+    scheduler.remove_replica(first.replica, 0.0)
     assert scheduler.lost(first, 0.06) == []
     assert not query.is_done
     assert scheduler.next_batch(0.06) is None
@@ -250,13 +251,13 @@ def test_rows_of_a_dead_container_are_tried_alone_and_in_halves() -> None:
         scheduler.add_replica(replica)
     suspects = submitted(scheduler, *[9.0] * 4)
     first = sent(scheduler)
-    scheduler.remove_replica(first.replica)
+    scheduler.remove_replica(first.replica, 0.0)
     assert scheduler.lost(first, 0.0) == []
     fresh = submitted(scheduler, 9.0)
     half = sent(scheduler)
     assert (half.cause, half.queries) == ("suspect", suspects[:2])
     assert scheduler.next_batch(5.0) is None  # nothing is put beside them
-    scheduler.remove_replica(half.replica)
+    scheduler.remove_replica(half.replica, 0.0)
     scheduler.add_replica(2)
     assert scheduler.lost(half, 0.0) == suspects[:2]
     other = sent(scheduler)
@@ -380,7 +381,7 @@ class SchedulerMachine(RuleBasedStateMachine):
     def replica_down(self, data: st.DataObject) -> None:
         replica = data.draw(st.sampled_from(sorted(self.replicas)))
         self.replicas.remove(replica)
-        lost = self.scheduler.remove_replica(replica)
+        lost = self.scheduler.remove_replica(replica, self.now_s)
         assert lost == [batch for batch in self.batches if batch.replica == replica]
         for batch in lost:
             self.batches.remove(batch)
@@ -585,3 +586,27 @@ def test_a_model_that_can_never_be_in_time_gets_single_rows_and_everybody_a_defa
 def test_a_version_of_fixed_batch_size_never_gets_more() -> None:
     outcome = VirtualServing(the_model(), max_batch_rows=4).run(poisson(1000, 2, SLO_S))
     assert max(outcome.batch_rows) == 4
+
+
+def test_a_replica_that_loses_every_batch_is_out_of_rotation_however_often_it_comes_back() -> None:
+    scheduler = learnt(a_scheduler(max_rows=500))
+    for replica in (0, 1):
+        scheduler.add_replica(replica)
+    n_lost = 0
+    for i in range(20):
+        now_s = 0.01 * i
+        submitted(scheduler, 9.0 + now_s, 9.0 + now_s)
+        while (batch := scheduler.next_batch(now_s)) is not None:
+            if batch.replica == 0:
+                n_lost += 1
+                scheduler.remove_replica(0, now_s)
+                scheduler.lost(batch, now_s)
+                scheduler.add_replica(0)
+            else:
+                scheduler.finished(batch, 0.0, 0.011, now_s)
+    assert n_lost == MAX_FAILURES
+    assert scheduler.n_in_rotation == 1
+    scheduler.remove_replica(0, 1.0)
+    scheduler.forget_replica(0)
+    scheduler.add_replica(0)
+    assert scheduler.n_in_rotation == 2
