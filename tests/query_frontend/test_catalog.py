@@ -10,6 +10,7 @@ from harness.registry_samples import a_model, a_replica, a_version, an_applicati
 from harness.scripted_container import ScriptedContainer, sums
 from harness.worker_parts import ResponseSink, WorkerParts, eventually, served, snapshot_of
 from skysail_container.wire import Refused, Result, Strings
+from skysail_frontend.application import RESERVE_S, budget_s
 from skysail_frontend.predict_options import PredictOptions
 from skysail_frontend.prediction_cache import PredictionCache
 from skysail_management.records import InputType, Link, Record
