@@ -138,14 +138,7 @@ class Dispatcher(LinkEvents):
         self._pump()
 
     def replica_down(self, replica: int, reason: str) -> None:
-        now_s = self._clock()
-        self._connections.pop(replica, None)
-        for batch in self.scheduler.remove_replica(replica, now_s):
-            self._batches.pop(batch.batch_id, None)
-            self._refuse(self.scheduler.lost(batch, now_s), DefaultReason.CONTAINER_LOST, now_s)
-        self._give_up_without_replicas(now_s)
-        self.update_gauges()
-        self._pump()
+        self._end_replica(replica, self.scheduler.lost)
 
     def replica_unreachable(self, replica: int) -> None:
         self._dialled.discard(replica)
@@ -258,10 +251,21 @@ class Dispatcher(LinkEvents):
         _default_all(self.scheduler.take_due(now_s), DefaultReason.DEADLINE, now_s)
         self._pump()
 
+    def _end_replica(self, replica: int, take_back: Callable[[Batch, float], list[Query]]) -> None:
+        """Nothing is sent to it any more; `take_back` says which queries of its batches are not tried again."""
+        now_s = self._clock()
+        self._connections.pop(replica, None)
+        for batch in self.scheduler.remove_replica(replica, now_s):
+            self._batches.pop(batch.batch_id, None)
+            self._refuse(take_back(batch, now_s), DefaultReason.CONTAINER_LOST, now_s)
+        self._give_up_without_replicas(now_s)
+        self.update_gauges()
+        self._pump()
+
     async def _close_link(self, replica: int) -> None:
         link = self._links.pop(replica)
         if replica in self._connections:
-            self.replica_down(replica, "the replica is no longer listed")
+            self._end_replica(replica, self.scheduler.retry)  # its rows did nothing to it
         elif replica in self._dialled:
             self.replica_unreachable(replica)
         self.scheduler.forget_replica(replica)

@@ -60,7 +60,7 @@ class Scheduler:
         self.queue = BatchQueue(limits.max_queue_rows, limits.max_queue_bytes)
         self.sizer = BatchSizer(limits.max_batch_rows)
         self.overhead_s = 0.0
-        self.n_hedges = self.n_ejections = self.n_poison_rows = 0
+        self.n_ejections = self.n_poison_rows = 0
         self._policy: BatchPolicy = self.sizer
         self._batch_delay_s = 0.0
         self._max_batch_rows = limits.max_batch_rows
@@ -347,7 +347,8 @@ class Scheduler:
         return self._send(state, queries, now_s, starts_s, cause)
 
     def _next_suspects(self, now_s: float) -> Batch | None:
-        """Rows that were on a container that died go alone to an idle replica, one part at a time."""
+        """Rows that were on a container that died go alone to an idle replica, one part at a time: to the one that lost
+        the fewest batches, for it may have been the container's fault."""
         while self._suspects and all(query.is_done for query in self._suspects[0]):
             self._suspects.popleft()
         if not self._suspects or self._suspects_in_flight:
@@ -356,7 +357,8 @@ class Scheduler:
         if not idle:
             return None
         queries = [query for query in self._suspects.popleft() if not query.is_done]
-        return self._send(idle[0], queries, now_s, now_s, "suspect")
+        state = min(idle, key=lambda state: (state.health.n_failures, state.key))
+        return self._send(state, queries, now_s, now_s, "suspect")
 
     def _next_hedge(self, now_s: float) -> Batch | None:
         """A second copy of a batch that is late, for an idle replica: the first answer wins."""
@@ -375,7 +377,6 @@ class Scheduler:
                 continue
             copy = self._send(self._better_of_two(peers, now_s), queries, now_s, now_s, "hedge")
             copy.twin, batch.twin = batch, copy
-            self.n_hedges += 1
             return copy
         return None
 

@@ -521,6 +521,7 @@ async def test_a_replica_no_longer_listed_is_closed_and_its_queries_go_to_anothe
     await container.batch()
     await bench.dispatcher.set_replicas({1: second.address})
     assert await output_of(query) == 3.0
+    assert query.n_lost == 0  # nobody holds it for poison
     await container.until(lambda: not container.peers)
 
 

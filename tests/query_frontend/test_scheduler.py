@@ -610,3 +610,17 @@ def test_a_replica_that_loses_every_batch_is_out_of_rotation_however_often_it_co
     scheduler.forget_replica(0)
     scheduler.add_replica(0)
     assert scheduler.n_in_rotation == 2
+
+
+def test_rows_of_a_lost_batch_are_not_tried_again_where_batches_are_lost() -> None:
+    """A container that answers nonsense is back at once; what it lost must not be held for poison."""
+    scheduler = learnt(a_scheduler())
+    for replica in (0, 1):
+        scheduler.add_replica(replica)
+    submitted(scheduler, 9.0)
+    batch = sent(scheduler)
+    assert batch.replica == 0
+    scheduler.remove_replica(0, 0.0)
+    assert scheduler.lost(batch, 0.0) == []
+    scheduler.add_replica(0)
+    assert sent(scheduler).replica == 1
