@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import socket
 from collections.abc import Callable
 from functools import partial
@@ -205,8 +206,12 @@ class Connection:
             return
         if not n_bytes:
             self.close()
-        elif not self._is_ending:
+            return
+        if not self._is_ending:
             self._take_in(memoryview(self._read_buffer)[:n_bytes])
+        # uvloop calls once for a socket that was reset, and never again, though there may have been bytes to read first.
+        if not self._is_closed and (errno := self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)):
+            self._close_because(f"reading failed: {os.strerror(errno)}")
 
     def _take_in(self, data: memoryview) -> None:
         try:

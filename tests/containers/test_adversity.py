@@ -259,6 +259,17 @@ def test_a_client_that_is_killed_in_the_middle_of_a_frame_is_forgotten(address: 
     wait_until(is_alone, "the connection to be forgotten")
 
 
+def test_a_client_that_resets_before_its_last_bytes_are_read_is_forgotten(tcp_container: ContainerProcess) -> None:
+    address = tcp_container.address
+    wait_until(lambda: statistics(address)["connections"] == 1, "the connections of earlier tests to be forgotten")
+    with connected(address) as client:
+        tcp_container.process.send_signal(signal.SIGSTOP)
+        client.sock.sendall(b"\x00\x00\xff\xff half of a frame")
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close resets
+    tcp_container.process.send_signal(signal.SIGCONT)
+    wait_until(lambda: statistics(address)["connections"] == 1, "the connection to be forgotten", timeout_s=5)
+
+
 def test_strangers_without_a_hello_and_frames_without_an_end_are_closed_in_time(tmp_path: Path) -> None:
     folder = source_folder(tmp_path / "model", LARGE_OUTPUTS)
     flags = ("--hello-timeout-s=0.2", "--frame-timeout-s=0.2")
