@@ -29,9 +29,17 @@ def management(redis_server: RedisServer) -> Iterator[ManagementServer]:
 
 
 def deploy(management: ManagementServer, **facts: Any) -> Any:
-    """Deploy the sum model and wait until it is ready; the version."""
+    """Deploy the sum model and wait until every replica is ready; the version."""
     management.deploy(ARCHIVE.body, ARCHIVE.sha256, **facts)
-    return management.wait_for_state("ready")
+    management.wait_for_state("ready")  # with the first of its replicas
+
+    def all_ready() -> Any:
+        version = management.get("/api/v1/models/m/versions/1")
+        replicas = version["replicas"]
+        is_complete = len(replicas) == version["n_replicas"]
+        return version if is_complete and all(replica["state"] == "ready" for replica in replicas) else None
+
+    return wait_until(all_ready, what="all replicas ready")
 
 
 def pids(management: ManagementServer) -> set[int]:
