@@ -209,7 +209,7 @@ class Connection:
             return
         if not self._is_ending:
             self._take_in(memoryview(self._read_buffer)[:n_bytes])
-        # uvloop calls once for a socket that was reset, and never again, though there may have been bytes to read first.
+        # uvloop calls once for a socket that was reset and never again, though there may have been bytes to read first.
         if not self._is_closed and (errno := self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)):
             self._close_because(f"reading failed: {os.strerror(errno)}")
 
