@@ -3,6 +3,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+FRAMEWORKS := $(VENV)/.frameworks
 .DEFAULT_GOAL := help
 
 .PHONY: help setup compile demo up down test lint types bench bench-faults clean
@@ -12,6 +13,9 @@ help: ## list these commands
 
 $(STAMP): constraints.txt requirements-dev.txt scripts/setup.sh */pyproject.toml
 	@bash scripts/setup.sh $(VENV)
+
+$(FRAMEWORKS): $(STAMP) constraints.txt containers/pyproject.toml scripts/setup-frameworks.sh
+	@bash scripts/setup-frameworks.sh $(VENV)
 
 setup: $(STAMP) ## make the environment in .venv and nothing else
 
@@ -27,13 +31,13 @@ up: $(STAMP) ## start the stack and leave it running (stop it with make down)
 down: $(STAMP) ## stop the stack that make up started
 	@$(BIN)/skysail down
 
-test: $(STAMP) ## run the whole test suite
+test: $(FRAMEWORKS) ## run the whole test suite
 	@$(BIN)/pytest -n 4 --dist loadgroup
 
 lint: $(STAMP) ## style, format and import contracts
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports --no-cache
 
-types: $(STAMP) ## strict type checks, tests included
+types: $(FRAMEWORKS) ## strict type checks, tests included
 	@$(BIN)/mypy containers/skysail_container management/skysail_management query_frontend/skysail_frontend admin/skysail_admin tests benchmarks examples scripts
 
 bench: $(STAMP) ## measure against the baselines in one run; table on screen, raw figures in benchmarks/results
