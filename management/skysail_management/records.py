@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from skysail_management.input_schema import InputField, InputSchema, ValueType
+
 __all__ = [
     "LOWEST_FREE_SCHEMA",
     "MAX_BATCH_DELAY_MICROS",
@@ -24,6 +26,8 @@ __all__ = [
     "Change",
     "Entry",
     "EntryKind",
+    "InputField",
+    "InputSchema",
     "InputType",
     "Link",
     "LinkRole",
@@ -35,6 +39,7 @@ __all__ = [
     "Replica",
     "ReplicaState",
     "Snapshot",
+    "ValueType",
     "Version",
     "VersionState",
     "canonical_input_type",
@@ -163,10 +168,12 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
-    """One immutable deployed version; only `n_replicas`, `state` and `reason` ever change.
+    """One immutable deployed version; only `n_replicas`, `state`, `reason`, `notes` and `served_by` ever change.
 
     `artifact` is the sha256 of its archive; without one, nothing here can start its containers.
-    `batch_size` -1 means chosen by the scheduler.
+    `batch_size` -1 means chosen by the scheduler. `input_schema` None: its rows reach the model unchecked.
+    `memory_limit_mb`, of each of its containers, None: as management is set. `served_by` and `notes` are what the last
+    container that became ready had to tell of its model.
     """
 
     model: Name
@@ -180,6 +187,10 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     n_replicas: Count = 1
     state: VersionState = "starting"
     reason: str = ""
+    input_schema: InputSchema | None = None
+    memory_limit_mb: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    served_by: str = ""
+    notes: tuple[str, ...] = ()
     created_at: datetime
     schema: Schema = 1
 

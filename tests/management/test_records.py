@@ -10,6 +10,8 @@ from skysail_management.records import (
     Application,
     Entry,
     EntryKind,
+    InputField,
+    InputSchema,
     InputType,
     Link,
     Record,
@@ -101,6 +103,48 @@ def test_the_choices_of_an_application_and_a_model_survive_their_json() -> None:
     assert decoded("application", encode_record(application)).applications == {"x": application}
     model = a_model("x", batch_policy="fixed", max_batch_rows=4_096, batch_delay_micros=1_000_000)
     assert decoded("model", encode_record(model)).models == {"x": model}
+
+
+def test_a_version_stored_before_there_were_schemas_loads_with_the_defaults() -> None:
+    stored = (
+        b'{"model":"m","version":"1","input_type":"doubles","artifact":null,"labels":[],"container_image":null,'
+        b'"model_data_path":null,"batch_size":-1,"n_replicas":1,"state":"starting","reason":"",'
+        b'"created_at":"2026-01-01T12:00:00Z","schema":1}'
+    )
+    version = decode_snapshot("r", 1, {"version": {b"m:1": stored}}).versions["m", "1"]
+    assert version == a_version()
+    assert (version.input_schema, version.notes, version.served_by, version.memory_limit_mb) == (None, (), "", None)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        InputSchema(fields=(InputField("age", "integer"), InputField("scan", "number", (2, -1), optional=True))),
+        InputSchema(fields=()),
+        InputSchema(type="number", shape=(30,)),
+        InputSchema(type="string"),
+    ],
+)
+def test_what_is_known_of_a_version_survives_its_json(schema: InputSchema) -> None:
+    version = a_version(input_schema=schema, notes=("one", "two"), served_by="onnxruntime 1.31", memory_limit_mb=512)
+    assert decode_snapshot("r", 1, {"version": {b"m:1": encode_record(version)}}).versions == {("m", "1"): version}
+
+
+@pytest.mark.parametrize(
+    ("schema", "named"),
+    [
+        (b'{"fields":[{"name":"a","type":"complex"}]}', "fields[0].type"),
+        (b'{"fields":[{"name":"a","type":"number"},{"name":"a","type":"number"}]}', "'a' is there twice"),
+        (b'{"fields":[{"name":"a","type":"number","shape":[-2]}]}', "fields[0].shape[0]"),
+        (b'{"fields":[],"type":"number"}', "either fields, or type and shape"),
+        (b"{}", "either fields, or type and shape"),
+    ],
+)
+def test_a_stored_schema_that_nobody_can_have_made_is_corrupt(schema: bytes, named: str) -> None:
+    body = encode_record(a_version()).replace(b'"input_schema":null', b'"input_schema":' + schema)
+    snapshot = decode_snapshot("r", 1, {"version": {b"m:1": body}})
+    assert snapshot.versions == {}
+    assert named in snapshot.corrupt[0]
 
 
 @pytest.mark.parametrize(
