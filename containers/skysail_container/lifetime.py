@@ -13,6 +13,7 @@ from typing import NamedTuple
 from skysail_container.address import TcpAddress, UnixAddress, bound_socket
 from skysail_container.errors import ListenError, ModelLoadError
 from skysail_container.input_types import InputType
+from skysail_container.load_report import report, write_report
 from skysail_container.loaders.registry import load_model
 from skysail_container.manifest import Manifest, read_manifest
 from skysail_container.model import Model
@@ -96,13 +97,15 @@ class _Lifetime:
         if self._load_error is not None:
             raise self._load_error
         self._server.listen(listener)
+        load_s = time.monotonic() - started_s
+        self._tell_report(load_s)
         _log.info(
             "ready: model %s:%s for %s on %s, loaded and warm after %.1f s",
             self._settings.name,
             self._settings.version,
             self._input_type,
             _actual_address(self._settings, listener),
-            time.monotonic() - started_s,
+            load_s,
         )
         await self._stop_asked.wait()
         return await self._stop()
@@ -124,6 +127,14 @@ class _Lifetime:
         await self._server.end_connections()
         _log.info("stopped")
         return Ending(EXIT_STOPPED, is_model_busy=False)
+
+    def _tell_report(self, load_s: float) -> None:
+        if self._settings.report_file is None:
+            return
+        try:
+            write_report(self._settings.report_file, report, load_s)
+        except OSError as error:  # the model serves all the same
+            _log.warning("the report of the loading cannot be written: %s", error)
 
     def _load(self) -> Model:
         model = load_model(self._settings.model, self._manifest)

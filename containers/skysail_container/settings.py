@@ -65,6 +65,9 @@ class Settings:
     drain_timeout_s: float = 30.0
     """Seconds that batches taken in may take to finish once the process is told to stop; then it exits with 1."""
 
+    report_file: Path | None = None
+    """Where what loading had to tell is written once the model is ready (load_report.py); None: nowhere."""
+
     log_level: str = "INFO"
     """Least severity that is logged."""
 
@@ -109,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--hello-timeout-s", type=_seconds, help="time a client has for its hello (default: 10)")
     add("--frame-timeout-s", type=_seconds, help="time a client has to finish a frame (default: 60)")
     add("--drain-timeout-s", type=_seconds, help="time batches have to finish on a stop (default: 30)")
+    add("--report-file", type=Path, help="written once ready: what the model is served by, notes of its loading")
     add("--log-level", type=_one_of(LOG_LEVELS), help=f"one of {', '.join(LOG_LEVELS)} (default: INFO)")
     return parser
 

@@ -1,5 +1,6 @@
 """Start and end of a container process."""
 
+import json
 import os
 import signal
 import socket
@@ -274,3 +275,24 @@ def test_a_container_without_uvloop_serves_and_stops_the_same_way(tmp_path: Path
             container.process.send_signal(signal.SIGTERM)
             assert client.is_closed_by_peer()
         assert container.wait_exit() == 0
+
+
+def test_the_report_file_is_there_once_the_model_serves_and_has_what_loading_noted(tmp_path: Path) -> None:
+    source = SUM + (
+        "from skysail_container.load_report import report\n"
+        "report.served_by = 'plain Python'\n"
+        "report.note('one thing')\n"
+        "report.note('one thing')\n"
+    )
+    path = tmp_path / "report.json"
+    with running_container(source_folder(tmp_path / "model", source), f"--report-file={path}"):
+        written = json.loads(path.read_text())
+        assert written.pop("load_s") >= 0
+        assert written == {"served_by": "plain Python", "notes": ["one thing"]}
+        assert [entry.name for entry in tmp_path.iterdir() if "draft" in entry.name] == []
+
+
+def test_a_report_file_that_cannot_be_written_does_not_keep_the_model_from_serving(tmp_path: Path) -> None:
+    path = tmp_path / "no-such-folder" / "report.json"
+    with running_container(source_folder(tmp_path / "model", SUM), f"--report-file={path}") as container:
+        assert "the report of the loading cannot be written" in container.log
