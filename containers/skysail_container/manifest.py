@@ -1,6 +1,7 @@
 """The manifest of a model folder: skysail.json."""
 
 import json
+import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +17,9 @@ MANIFEST_FILE = "skysail.json"
 MODEL_MODULE_FILE = "model.py"
 FORMAT = 1
 
-Framework = Literal["sklearn", "python", "folder"]
+DEFAULT_TOLERANCE = 1e-5
+
+Framework = Literal["sklearn", "python", "folder", "tensorflow", "onnx", "xgboost", "lightgbm", "pytorch", "mlflow"]
 FRAMEWORKS: tuple[Framework, ...] = get_args(Framework)
 
 
@@ -31,16 +34,41 @@ class Manifest:
     libraries: Mapping[str, str] | None = None
     input_type: InputType | None = None
     warm_up_rows: tuple[Any, ...] = ()
+    outputs: tuple[str, ...] = ()
+    """Names of the outputs to answer with, where a framework names them; empty: all."""
+    signature: str | None = None
+    """The TensorFlow signature to call; None: the default one."""
+    threads: int = 1
+    """Threads that the framework may use for one batch. Replicas scale a model; threads of several replicas would
+    only wait for each other."""
+    accelerate: bool = True
+    """Whether a faster form of the model may be served, once it is seen to give the same outputs."""
+    tolerance: float = DEFAULT_TOLERANCE
+    """How far outputs may be from the expected ones, relative and absolute."""
+    validation: str | None = None
+    """The file with validation rows; None: the one that the folder has, if any."""
+    input_schema: Mapping[str, Any] | None = None
+    """What the validation rows say about the fields, types and shapes of the input."""
 
     def path(self, folder: Path) -> Path:
         """The model's file in `folder`.
+
+        :raises ManifestError: it is not there, is no file, or is outside.
+        """
+        path = self.location(folder)
+        if not path.is_file():
+            raise ManifestError("file", f"{self.file!r} is a folder, a file is expected")
+        return path
+
+    def location(self, folder: Path) -> Path:
+        """The model's file or directory in `folder`, for the frameworks that save directories.
 
         :raises ManifestError: it is not there, or outside.
         """
         path = (folder / self.file).resolve()
         if not path.is_relative_to(folder.resolve()):
             raise ManifestError("file", f"{self.file!r} is outside the model's folder")
-        if not path.is_file():
+        if not path.exists():
             raise ManifestError("file", f"{self.file!r} is not in the model's folder")
         return path
 
@@ -90,7 +118,38 @@ def _parsed(text: bytes) -> Manifest:
         libraries={str(name): str(version) for name, version in libraries.items()},
         input_type=cast("InputType", _choice(values, "input_type", INPUT_TYPES)) if "input_type" in values else None,
         warm_up_rows=tuple(_optional(values, "warm_up_rows", list, [])),
+        outputs=_output_names(values),
+        signature=_optional(values, "signature", str, None),
+        threads=_threads(values),
+        accelerate=_optional(values, "accelerate", bool, True),
+        tolerance=_tolerance(values),
+        validation=_optional(values, "validation", str, None),
+        input_schema=_optional(values, "input_schema", dict, None),
     )
+
+
+def _output_names(values: dict[str, Any]) -> tuple[str, ...]:
+    names = _optional(values, "outputs", list, [])
+    for name in names:
+        if not isinstance(name, str):
+            raise ManifestError("outputs", f"{name!r} is not of type str")
+    return tuple(names)
+
+
+def _threads(values: dict[str, Any]) -> int:
+    threads = _optional(values, "threads", int, 1)
+    if isinstance(threads, bool) or threads < 1:
+        raise ManifestError("threads", f"{threads!r} is not a number of threads, at least 1 is")
+    return int(threads)
+
+
+def _tolerance(values: dict[str, Any]) -> float:
+    tolerance = values.get("tolerance", DEFAULT_TOLERANCE)
+    if isinstance(tolerance, bool) or not isinstance(tolerance, int | float):
+        raise ManifestError("tolerance", f"{tolerance!r} is not a number")
+    if not (math.isfinite(tolerance) and tolerance >= 0):
+        raise ManifestError("tolerance", f"{tolerance!r} is not finite and at least 0")
+    return float(tolerance)
 
 
 def _text(values: dict[str, Any], field: str) -> str:

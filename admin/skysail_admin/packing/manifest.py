@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 __all__ = ["MANIFEST_NAME", "installed_versions", "manifest_bytes", "new_manifest"]
@@ -22,8 +22,17 @@ def new_manifest(
     libraries: dict[str, str] | None = None,
     method: str | None = None,
     warm_up_rows: list[Any] | None = None,
+    outputs: Sequence[str] | None = None,
+    signature: str | None = None,
+    threads: int | None = None,
+    accelerate: bool | None = None,
+    tolerance: float | None = None,
+    validation: str | None = None,
+    input_schema: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """:param framework: sklearn, python or folder; `file` is what it loads."""
+    """:param framework: sklearn, python, folder, tensorflow, onnx, xgboost, lightgbm, pytorch or mlflow; `file` is what
+    it loads. What is None is not written, and has the container's default.
+    """
     manifest: dict[str, Any] = {
         "format": _FORMAT,
         "framework": framework,
@@ -32,11 +41,18 @@ def new_manifest(
         "libraries": libraries or {},
         "input_type": input_type,
     }
-    if method is not None:
-        manifest["method"] = method
-    if warm_up_rows is not None:
-        manifest["warm_up_rows"] = warm_up_rows
-    return manifest
+    optional = {
+        "method": method,
+        "warm_up_rows": warm_up_rows,
+        "outputs": None if outputs is None else list(outputs),
+        "signature": signature,
+        "threads": threads,
+        "accelerate": accelerate,
+        "tolerance": tolerance,
+        "validation": validation,
+        "input_schema": input_schema,
+    }
+    return manifest | {name: value for name, value in optional.items() if value is not None}
 
 
 def manifest_bytes(manifest: dict[str, Any]) -> bytes:

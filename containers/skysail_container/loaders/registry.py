@@ -19,7 +19,30 @@ _MODULES: dict[Framework, str] = {
     "sklearn": "skysail_container.loaders.sklearn",
     "python": "skysail_container.loaders.python_function",
     "folder": "skysail_container.loaders.model_folder",
+    "tensorflow": "skysail_container.loaders.tensorflow",
+    "onnx": "skysail_container.loaders.onnx",
+    "xgboost": "skysail_container.loaders.xgboost",
+    "lightgbm": "skysail_container.loaders.lightgbm",
+    "pytorch": "skysail_container.loaders.pytorch",
+    "mlflow": "skysail_container.loaders.mlflow",
 }
+
+_EXTRAS = {
+    "cloudpickle": "python",
+    "sklearn": "sklearn",
+    "joblib": "sklearn",
+    "skops": "skops",
+    "pandas": "dataframe",
+    "pyarrow": "dataframe",
+    "onnxruntime": "onnx",
+    "xgboost": "xgboost",
+    "lightgbm": "lightgbm",
+    "tensorflow": "tensorflow",
+    "keras": "tensorflow",
+    "torch": "pytorch",
+    "mlflow": "mlflow",
+}
+"""The extra of this distribution that brings a module."""
 
 _log = logging.getLogger(__name__)
 
@@ -38,10 +61,17 @@ def load_model(folder: Path, manifest: Manifest) -> Model:
     except ModuleNotFoundError as error:
         raise ModelLoadError(
             f"the model needs the module {error.name!r}, which is not installed in this container: "
-            "add it to the container's environment, or put its source into a model folder"
+            + _remedy(error.name or "")
         ) from error
     except BaseException as error:  # a model's code may raise anything, SystemExit included, while it is loaded
         raise ModelLoadError(f"the model cannot be loaded: {exception_text(error)}") from error
+
+
+def _remedy(module: str) -> str:
+    extra = _EXTRAS.get(module.partition(".")[0])
+    if extra is not None:
+        return f"pip install 'skysail-container[{extra}]'"
+    return "add it to the container's environment, or put its source into a model folder"
 
 
 def _warn_of_other_versions(manifest: Manifest) -> None:
