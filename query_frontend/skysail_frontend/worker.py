@@ -18,6 +18,7 @@ from skysail_frontend.catalog import Catalog
 from skysail_frontend.compiled import is_in_use
 from skysail_frontend.dispatcher import Dispatcher
 from skysail_frontend.exposition import cells_path
+from skysail_frontend.fair_listener import ConnectionCounts, FairListener
 from skysail_frontend.feedback import FeedbackBook
 from skysail_frontend.guarded_protocol import sweep_connections
 from skysail_frontend.hot_lane import hot_lane
@@ -71,7 +72,10 @@ class Worker:
         self._watch = RegistryWatch(self._registry, self._catalog, self._query_ids, self._metrics.registry_connected)
         self._app = http_app(self._catalog, self._watch, FeedbackBook(self._registry, self._metrics), settings)
         self._app.router.lifespan_context = self._lifespan
-        self._server = uvicorn.Server(self._uvicorn_config())
+        self._counts: ConnectionCounts | None = None
+        if settings.workers > 1:
+            self._counts = ConnectionCounts(settings.run_dir / "connections", number, settings.workers)
+        self._server = _Server(self._uvicorn_config(), self._counts)
 
     async def serve(self, listener: socket.socket, lifeline_fd: int | None) -> None:
         """Serves on `listener` until SIGTERM, SIGINT or the end of the lifeline; finishes what it took in."""
@@ -158,6 +162,35 @@ class Worker:
         while True:
             await asyncio.sleep(HOUSEKEEPING_INTERVAL_S)
             self._catalog.update_gauges()
-            self._metrics.connections.set(len(self._server.server_state.connections))
+            n_connections = len(self._server.server_state.connections)
+            self._metrics.connections.set(n_connections)
+            if self._counts is not None:
+                self._counts.set(n_connections)
             if self._query_ids.is_half_used():
                 await self._watch.lease_query_ids()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which shares its socket fairly when there are other workers."""
+
+    def __init__(self, config: uvicorn.Config, counts: ConnectionCounts | None) -> None:
+        super().__init__(config)
+        self._counts = counts
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._counts is None or sockets is None:
+            await super().startup(sockets)
+            return
+        await super().startup([])
+        for listener in sockets:
+            listener.setblocking(False)
+            self.servers.append(FairListener(listener, self._protocol, self._counts, self._n_connections))  # type: ignore[arg-type]  # it has the two methods that uvicorn calls
+
+    def _protocol(self) -> asyncio.BaseProtocol:
+        protocol: asyncio.BaseProtocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return protocol
+
+    def _n_connections(self) -> int:
+        return len(self.server_state.connections)
