@@ -2,6 +2,7 @@
 
 __all__ = [
     "ConflictError",
+    "EnvironmentBuildError",
     "InUseError",
     "IncompatibleError",
     "InvalidError",
@@ -68,6 +69,12 @@ class IncompatibleError(ConflictError):
     """Two input types that should be one."""
 
     code = "incompatible"
+
+
+class EnvironmentBuildError(ManagementError):
+    """The environment that a model asks for cannot be built, or may not be."""
+
+    code = "environment"
 
 
 class RegistryUnavailableError(ManagementError):
