@@ -14,7 +14,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from skysail_frontend.input_type import INPUT_TYPES
 from skysail_frontend.predict_request import PredictRequestParser
-from skysail_frontend.prediction_cache import ENTRY_BYTES, PredictionCache, PredictionShelf
+from skysail_frontend.prediction_cache import (
+    ENTRY_BYTES,
+    SAMPLE_LOOKUPS,
+    SAMPLE_SHARE,
+    SLEEP_LOOKUPS,
+    PredictionCache,
+    PredictionShelf,
+)
 
 TTL_S = 10.0
 
@@ -244,3 +251,65 @@ def test_it_follows_when_other_inputs_become_popular() -> None:
     trace = [number + 10**6 * phase for phase in range(6) for number in skewed(random_, 10_000)]
     ratio, lru_ratio = hit_ratios(trace, 200)
     assert ratio > lru_ratio - 0.01
+
+
+# --- sleep ------------------------------------------------------------------------------------------------------------
+
+
+def asleep() -> tuple[PredictionCache, PredictionShelf]:
+    """A cache whose shelf was asked for a great many different inputs."""
+    cache, shelf = a_cache(1000)
+    for number in range(SLEEP_LOOKUPS + 1):
+        ask(shelf, small(number))
+    assert shelf.is_asleep
+    return cache, shelf
+
+
+def ask(shelf: PredictionShelf, payload: bytes) -> bool:
+    """As a query does: whether it was a hit; if not, the output is kept."""
+    if shelf.get(payload, 0.0) is not None:
+        return True
+    shelf.put(payload, b"1.0", 0.0)
+    return False
+
+
+def test_a_shelf_that_is_asked_for_nothing_twice_sleeps_and_keeps_one_input_of_sixteen() -> None:
+    _, shelf = asleep()
+    shelf.purge()
+    for number in range(SLEEP_LOOKUPS, SLEEP_LOOKUPS + 1600):
+        ask(shelf, small(number))
+    assert 50 <= len(shelf.entries) <= 150
+    assert shelf.is_asleep
+
+
+@pytest.mark.parametrize("n_popular", [1, 5, 300])
+def test_it_wakes_up_whichever_inputs_become_popular(n_popular: int) -> None:
+    _, shelf = asleep()
+    wanted = [small(-1 - number & 0xFFFFFFFF) for number in range(n_popular)]
+    chooser = random.Random(1)
+    n_asked = 0
+    while shelf.is_asleep:
+        ask(shelf, chooser.choice(wanted))
+        n_asked += 1
+        assert n_asked <= 2 * SAMPLE_SHARE * SAMPLE_LOOKUPS
+    for payload in wanted:
+        ask(shelf, payload)
+    assert all(ask(shelf, payload) for payload in wanted)
+
+
+def test_it_wakes_up_when_some_of_a_mixed_load_comes_again() -> None:
+    _, shelf = asleep()
+    chooser = random.Random(2)
+    new = iter(range(SLEEP_LOOKUPS + 1, 10**9))
+    n_asked = 0
+    while shelf.is_asleep:
+        ask(shelf, small(chooser.randrange(100) if chooser.random() < 0.2 else next(new)))
+        n_asked += 1
+        assert n_asked <= 4 * SAMPLE_SHARE * SAMPLE_LOOKUPS
+
+
+def test_it_stays_awake_while_one_look_up_in_a_hundred_is_a_hit() -> None:
+    _, shelf = a_cache(1000)
+    for number in range(3 * SLEEP_LOOKUPS):
+        ask(shelf, b"popular" if number % 100 == 0 else small(number))
+    assert not shelf.is_asleep
