@@ -12,7 +12,7 @@ from skysail_container.exception_text import exception_text
 from skysail_container.json_output import to_json
 from skysail_container.wire import ITEM_BYTES, ArrayRow, Arrays, Bytes, Dense, Json, Rows, Strings
 
-__all__ = ["BatchOutput", "RowFailure", "check_outputs", "failed_batch", "to_batch_output"]
+__all__ = ["BatchOutput", "Outputs", "RowFailure", "check_outputs", "failed_batch", "to_batch_output"]
 
 Outputs = npt.NDArray[Any] | list[Any]
 

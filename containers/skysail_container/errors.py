@@ -1,5 +1,7 @@
 """Every error of this distribution: one base class, few leaves, the facts as attributes."""
 
+from collections.abc import Sequence
+
 __all__ = [
     "FrameTooLargeError",
     "ListenError",
@@ -10,6 +12,7 @@ __all__ = [
     "SkysailContainerError",
     "UnsupportedVersionError",
     "UnusableRowsError",
+    "ValidationError",
     "WireError",
 ]
 
@@ -63,6 +66,20 @@ class ManifestError(ModelLoadError):
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(f"skysail.json: {field}: {problem}")
         self.field = field
+        self.problem = problem
+
+
+class ValidationError(ModelLoadError):
+    """The model was loaded and does not answer its validation rows as it should; the first of `differences` are in the
+    text."""
+
+    def __init__(self, file: str, n_rows: int, differences: Sequence[str], n_listed: int) -> None:
+        listed = [f"  {text}" for text in differences[:n_listed]]
+        if len(differences) > n_listed:
+            listed.append(f"  and {len(differences) - n_listed} more")
+        text = f"the model does not pass its validation: {len(differences)} differences in the {n_rows} rows of {file}"
+        super().__init__("\n".join([text, *listed]))
+        self.differences = tuple(differences)
 
 
 class ModelOutputError(SkysailContainerError):

@@ -1,7 +1,6 @@
 """From the start of a container process to its end: load, serve, drain."""
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -12,15 +11,13 @@ from typing import NamedTuple
 
 from skysail_container.address import TcpAddress, UnixAddress, bound_socket
 from skysail_container.errors import ListenError, ModelLoadError
-from skysail_container.input_types import InputType
 from skysail_container.load_report import report, write_report
-from skysail_container.loaders.registry import load_model
+from skysail_container.loading import agreed_input_type, load_checked
 from skysail_container.manifest import Manifest, read_manifest
 from skysail_container.model import Model
 from skysail_container.server import Server
 from skysail_container.service_statistics import ServiceStatistics
 from skysail_container.settings import Settings
-from skysail_container.warm_up import warm_up
 from skysail_container.work_queue import WorkQueue
 from skysail_container.worker import Worker
 
@@ -65,7 +62,7 @@ class _Lifetime:
     def __init__(self, settings: Settings, manifest: Manifest) -> None:
         self._settings = settings
         self._manifest = manifest
-        self._input_type = _agreed_input_type(settings, manifest)
+        self._input_type = agreed_input_type(settings.input_type, manifest)
         self._loop = asyncio.get_running_loop()
         self._loaded = asyncio.Event()
         self._load_error: ModelLoadError | None = None
@@ -137,12 +134,7 @@ class _Lifetime:
             _log.warning("the report of the loading cannot be written: %s", error)
 
     def _load(self) -> Model:
-        model = load_model(self._settings.model, self._manifest)
-        warm_up(model, self._manifest, self._input_type)
-        # What is loaded stays; the collector need not walk through it again and again while batches wait.
-        gc.collect()
-        gc.freeze()
-        return model
+        return load_checked(self._settings.model, self._manifest, self._input_type).model
 
     def _on_loaded(self, error: ModelLoadError | None) -> None:
         self._load_error = error
@@ -181,16 +173,6 @@ async def _is_first(work: Coroutine[object, object, object], event: asyncio.Even
     finally:
         for racer in racers:
             racer.cancel()
-
-
-def _agreed_input_type(settings: Settings, manifest: Manifest) -> InputType:
-    asked, written = settings.input_type, manifest.input_type
-    if asked and written and asked != written:
-        raise ModelLoadError(
-            f"the model's manifest says input type {written} and the container is started for {asked}: "
-            "deploy the model again with the input type it is meant for"
-        )
-    return asked or written or "doubles"
 
 
 def _actual_address(settings: Settings, listener: socket.socket) -> str:

@@ -80,8 +80,13 @@ def read_validation_rows(folder: Path, manifest: Manifest, input_type: InputType
         raise ModelLoadError(f"{path.name}: validation rows stand in a .jsonl, .parquet or .npz file")
     try:
         rows, tolerance = read(path, is_object=input_type == "json")
-    except (SkysailContainerError, ModuleNotFoundError):
+    except SkysailContainerError:
         raise
+    except ModuleNotFoundError as error:
+        raise ModelLoadError(
+            f"{path.name} needs the module {error.name!r}, which is not installed in this container: "
+            "pip install 'skysail-container[dataframe]'"
+        ) from error
     except Exception as error:  # the readers of foreign formats raise what they like
         raise ModelLoadError(f"{path.name} cannot be read: {exception_text(error)}") from error
     if not rows:
