@@ -6,7 +6,7 @@ STAMP := $(VENV)/.ready
 FRAMEWORKS := $(VENV)/.frameworks
 .DEFAULT_GOAL := help
 
-.PHONY: help setup compile demo up down test lint types bench bench-faults clean
+.PHONY: help setup compile demo up down test test-torch lint types bench bench-faults clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -33,6 +33,9 @@ down: $(STAMP) ## stop the stack that make up started
 
 test: $(FRAMEWORKS) ## run the whole test suite
 	@$(BIN)/pytest -n 4 --dist loadgroup
+
+test-torch: $(STAMP) ## run the tests with PyTorch, in an environment of their own (.venv-torch)
+	@bash scripts/setup-torch.sh .venv-torch $(BIN)/python && .venv-torch/bin/python -m pytest tests/torch
 
 lint: $(STAMP) ## style, format and import contracts
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports --no-cache
