@@ -36,6 +36,8 @@ class Manifest:
     warm_up_rows: tuple[Any, ...] = ()
     outputs: tuple[str, ...] = ()
     """Names of the outputs to answer with, where a framework names them; empty: all."""
+    classes: tuple[Any, ...] = ()
+    """The labels of a classifier whose file knows its classes only by their numbers."""
     signature: str | None = None
     """The TensorFlow signature to call; None: the default one."""
     threads: int = 1
@@ -119,6 +121,7 @@ def _parsed(text: bytes) -> Manifest:
         input_type=cast("InputType", _choice(values, "input_type", INPUT_TYPES)) if "input_type" in values else None,
         warm_up_rows=tuple(_optional(values, "warm_up_rows", list, [])),
         outputs=_output_names(values),
+        classes=tuple(_optional(values, "classes", list, [])),
         signature=_optional(values, "signature", str, None),
         threads=_threads(values),
         accelerate=_optional(values, "accelerate", bool, True),
