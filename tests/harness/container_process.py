@@ -16,6 +16,7 @@ from harness.wait_until import wait_until
 __all__ = [
     "ContainerProcess",
     "function_folder",
+    "manifest_folder",
     "running_container",
     "short_folder",
     "sklearn_folder",
@@ -108,7 +109,8 @@ def running_container(model: Path, *flags: str, listen: str | None = None) -> It
         yield container.wait_ready()
 
 
-def _folder(folder: Path, framework: str, file: str, manifest: dict[str, Any]) -> Path:
+def manifest_folder(folder: Path, framework: str, file: str, manifest: dict[str, Any]) -> Path:
+    """`folder` with a manifest."""
     folder.mkdir(parents=True, exist_ok=True)
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     values = {"format": 1, "framework": framework, "file": file, "python": python, **manifest}
@@ -122,7 +124,7 @@ def sklearn_folder(folder: Path, estimator: object, **manifest: Any) -> Path:
 
     folder.mkdir(parents=True, exist_ok=True)
     joblib.dump(estimator, folder / "model.joblib")
-    return _folder(folder, "sklearn", "model.joblib", {"method": "predict", **manifest})
+    return manifest_folder(folder, "sklearn", "model.joblib", {"method": "predict", **manifest})
 
 
 def function_folder(folder: Path, function: Callable[[Any], object], **manifest: Any) -> Path:
@@ -131,11 +133,11 @@ def function_folder(folder: Path, function: Callable[[Any], object], **manifest:
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "function.pkl").write_bytes(cloudpickle.dumps(function))
-    return _folder(folder, "python", "function.pkl", manifest)
+    return manifest_folder(folder, "python", "function.pkl", manifest)
 
 
 def source_folder(folder: Path, source: str, **manifest: Any) -> Path:
     """A model folder with a model.py; with a manifest only when something is to stand in it."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.py").write_text(source)
-    return _folder(folder, "folder", "model.py", manifest) if manifest else folder
+    return manifest_folder(folder, "folder", "model.py", manifest) if manifest else folder
