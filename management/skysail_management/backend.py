@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from skysail_management.load_report import LoadReport
 from skysail_management.records import Replica, Version
 from skysail_management.replica_slot import ReplicaKey
 
-__all__ = ["Backend", "BackendEvent", "ContainerExited", "ContainerReady", "Launched"]
+__all__ = ["Backend", "BackendEvent", "ContainerBuilding", "ContainerExited", "ContainerReady", "Launched"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,28 +20,41 @@ class Launched:
 
 
 @dataclass(frozen=True, slots=True)
-class ContainerReady:
-    """A container takes connections."""
+class ContainerBuilding:
+    """A container's environment is being built, `progress` says how far; "" when it is built and the model loads."""
 
     key: ReplicaKey
+    progress: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerReady:
+    """A container takes connections; `report` is what it had to tell of its model."""
+
+    key: ReplicaKey
+    report: LoadReport | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ContainerExited:
-    """A container is gone; `reason` is its exit status and its last words."""
+    """A container is gone; `reason` is its end in words, and its own last words.
+
+    `is_final`: it said itself that it cannot serve its model, and another start would end like this one.
+    """
 
     key: ReplicaKey
     reason: str
+    is_final: bool = False
 
 
-BackendEvent = ContainerReady | ContainerExited
+BackendEvent = ContainerBuilding | ContainerReady | ContainerExited
 
 
 class Backend(Protocol):
     """One container per replica key at a time. Nothing here decides what should run."""
 
     async def start(self, version: Version, replica_id: int) -> Launched:
-        """Start a container; ContainerReady or ContainerExited follow.
+        """Start a container; ContainerReady or ContainerExited follow, ContainerBuilding any number of times before.
 
         :raises ManagementError: it cannot be started.
         """

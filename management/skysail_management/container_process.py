@@ -19,6 +19,7 @@ __all__ = [
     "ContainerProcess",
     "RunningContainer",
     "find_containers",
+    "has_argument",
     "listens_at",
     "takes_connections",
 ]
@@ -148,10 +149,19 @@ def listens_at(address: str) -> Callable[[int], bool]:
     return lambda pid: _options(pid).get("--listen") == address
 
 
+def has_argument(pid: int, argument: str) -> bool:
+    """Whether the process runs with this argument."""
+    return argument in _arguments(pid)
+
+
 def _options(pid: int) -> dict[str, str]:
-    """What follows each argument of a process; nothing if it is gone or another user's."""
+    """What follows each argument of a process."""
+    return dict(pairwise(_arguments(pid)))
+
+
+def _arguments(pid: int) -> list[str]:
+    """The arguments of a process; none if it is gone or another user's."""
     try:
-        arguments = Path(f"/proc/{pid}/cmdline").read_text("utf-8", "replace").split("\0")
+        return Path(f"/proc/{pid}/cmdline").read_text("utf-8", "replace").split("\0")
     except OSError:
-        return {}
-    return dict(pairwise(arguments))
+        return []

@@ -17,18 +17,19 @@ _MAX_SOCKET_DIRECTORY_BYTES = 107 - len("/0123456789ab.sock")
 
 
 class DataDirectory:
-    """`artifacts`, `logs` and `sockets`, ours alone until the process ends."""
+    """`artifacts`, `environments`, `logs` and `sockets`, ours alone until the process ends."""
 
     def __init__(self, settings: Settings) -> None:
         """:raises SettingsError: it cannot be used, or another management process uses it."""
         root = settings.data_dir.absolute()
         self.artifacts = root / "artifacts"
         self.logs = root / "logs" / "models"
+        self.environments = root / "environments"
         wanted = settings.socket_directory().absolute()
         self.sockets = _short_enough(wanted)
         self._is_elsewhere = self.sockets != wanted
         try:
-            for folder in (root, self.artifacts, self.logs, self.sockets):
+            for folder in (root, self.artifacts, self.environments, self.logs, self.sockets):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = os.open(root / "management.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

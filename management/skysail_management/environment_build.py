@@ -213,7 +213,7 @@ def _is_among(item: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> b
 def _failure(what: str, error: CommandFailedError, hint: str = "") -> EnvironmentBuildError:
     """The error with what the program said last; pip's own sentence first, which is the last that begins so."""
     lines = [_shortened(line) for line in error.tail]
-    begins = [number for number, line in enumerate(lines) if line.startswith("ERROR:")]
+    begins = [number for number, line in enumerate(lines) if re.match("ERROR: (?!ResolutionImpossible)", line)]
     said = "\n".join(lines[begins[0] if begins else -12 :])
     reason = lines[begins[-1]].removeprefix("ERROR:").strip() if begins else (lines[-1] if lines else "it said nothing")
     failure = EnvironmentBuildError(f"{what}: {reason}{hint}")

@@ -50,8 +50,9 @@ class Outlook:
 class Fleet:
     """All slots of this management process. Every method is an event; what is to be done comes back as actions."""
 
-    def __init__(self, start_limit_s: float) -> None:
+    def __init__(self, start_limit_s: float, build_limit_s: float = 0.0) -> None:
         self._start_limit_s = start_limit_s
+        self._build_limit_s = build_limit_s
         self._wanted: dict[VersionKey, Version] = {}
         self._slots: dict[ReplicaKey, ReplicaSlot] = {}
         self._failed_starts: Counter[VersionKey] = Counter()
@@ -117,6 +118,15 @@ class Fleet:
         slot = self._slots[key]
         slot.address, slot.pid = address, pid
 
+    def building(self, key: ReplicaKey, progress: str, now: Moment) -> None:
+        """The container's environment is so far; "" when it is built and the model begins to load."""
+        slot = self._slots.get(key)
+        if slot is not None and slot.state == "starting":
+            slot.reason = progress
+            slot.is_building = bool(progress)
+            if not progress:
+                slot.loading_since_s = now.monotonic_s
+
     def became_ready(self, key: ReplicaKey, now: Moment) -> None:
         """The container can be connected to."""
         slot = self._slots.get(key)
@@ -150,7 +160,8 @@ class Fleet:
                 slot.enter("starting", now)
                 actions.append(Start(slot.version, slot.replica_id))
             else:
-                slot.gave_up = f"not ready within {self._start_limit_s:g} s of its start"
+                limit_s = self._limit_s(slot)
+                slot.gave_up = f"not ready within {limit_s:g} s of its start"
                 actions.append(Stop(slot.key))
         return actions
 
@@ -160,8 +171,13 @@ class Fleet:
 
     def _due_s(self, slot: ReplicaSlot) -> float | None:
         if slot.state == "starting" and slot.gave_up is None:
-            return slot.since.monotonic_s + self._start_limit_s
+            begun_s = slot.since.monotonic_s if slot.loading_since_s is None else slot.loading_since_s
+            return begun_s + self._limit_s(slot)
         return slot.due_s
+
+    def _limit_s(self, slot: ReplicaSlot) -> float:
+        """A build has its own limit and keeps to it; this one is for what hangs altogether."""
+        return self._start_limit_s + (self._build_limit_s if slot.is_building else 0.0)
 
     def outlook(self, version: Version) -> Outlook:
         """How a wanted version fares."""

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from skysail_management.artifacts import ArtifactStore
-from skysail_management.backend import BackendEvent, ContainerExited, ContainerReady, Launched
+from skysail_management.backend import BackendEvent, ContainerBuilding, ContainerExited, ContainerReady, Launched
 from skysail_management.container_log import ContainerLogs
 from skysail_management.container_process import (
     ContainerCommand,
@@ -27,6 +27,7 @@ from skysail_management.container_process import (
     listens_at,
     takes_connections,
 )
+from skysail_management.environments import Environments
 from skysail_management.errors import InvalidError, ManagementError
 from skysail_management.records import Replica, Version
 from skysail_management.replica_slot import ReplicaKey
@@ -41,7 +42,11 @@ _PROBE_FIRST_S = 0.02
 _PROBE_LONGEST_S = 0.25
 """A container says that it is ready by listening; until then its socket is tried, at first often."""
 
+_LOOK_AT_BUILD_EVERY_S = 0.5
+"""How often the progress of an environment is looked at; every change of it is written to the registry."""
+
 _CUT_LOGS_EVERY_S = 2.0
+_SWEEP_ENVIRONMENTS_EVERY_S = 600.0
 
 
 class LocalBackend:
@@ -57,7 +62,9 @@ class LocalBackend:
         tcp_host: str | None = None,
         lifeline_fd: int | None = None,
         command: Sequence[str] = RUNTIME_COMMAND,
+        environments: Environments | None = None,
     ) -> None:
+        """:param environments: None: every model runs in this Python, whatever it asks for."""
         self._artifacts = artifacts
         self._logs = logs
         self._socket_directory = socket_directory
@@ -65,6 +72,7 @@ class LocalBackend:
         self._tcp_host = tcp_host
         self._lifeline_fd = lifeline_fd
         self._command = command
+        self._environments = environments
         self._processes: dict[ReplicaKey, ContainerProcess] = {}
         self._events: asyncio.Queue[BackendEvent] = asyncio.Queue()
         self._tasks = asyncio.TaskGroup()
@@ -73,6 +81,8 @@ class LocalBackend:
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
         self._begin(self._cut_logs(), "cut container logs")
+        if self._environments is not None:
+            self._begin(self._sweep(self._environments), "sweep environments")
         return self
 
     async def __aexit__(
@@ -130,7 +140,11 @@ class LocalBackend:
         }
         if self._lifeline_fd is not None:
             options["--lifeline-fd"] = str(self._lifeline_fd)
-        arguments = [*self._command, *(text for option in options.items() for text in option)]
+        arguments = [text for option in options.items() for text in option]
+        if self._environments is None:
+            arguments = [*self._command, *arguments]
+        else:
+            arguments = self._environments.command(folder, arguments, self._command)
         inherited = () if self._lifeline_fd is None else (self._lifeline_fd,)
         return ContainerCommand(arguments, _container_environment(os.environ), folder, inherited)
 
@@ -139,6 +153,8 @@ class LocalBackend:
         self._begin(self._follow(key, process, address), "watch {}:{}:{}".format(*key))
 
     async def _follow(self, key: ReplicaKey, process: ContainerProcess, address: str) -> None:
+        if self._environments is not None:
+            await self._tell_of_build(self._environments, key, process)
         if await _listens_before_it_ends(process, address):
             self._events.put_nowait(ContainerReady(key))
         status = await asyncio.shield(process.ended)
@@ -148,6 +164,18 @@ class LocalBackend:
         words = self._logs.last_words(*key)
         logger.info("process %d of %s:%s:%d is gone: %s", process.pid, *key, reason)
         self._events.put_nowait(ContainerExited(key, f"{reason}\n{words}" if words else reason))
+
+    async def _tell_of_build(self, environments: Environments, key: ReplicaKey, process: ContainerProcess) -> None:
+        """Tell how far the container's environment is, until the container itself runs in it."""
+        told = ""
+        while not process.ended.done() and environments.is_building(process.pid):
+            progress = environments.progress(self._logs.last_words(*key))
+            if progress and progress != told:
+                told = progress
+                self._events.put_nowait(ContainerBuilding(key, progress))
+            await asyncio.wait([process.ended], timeout=_LOOK_AT_BUILD_EVERY_S)
+        if told and not process.ended.done():
+            self._events.put_nowait(ContainerBuilding(key, ""))
 
     async def adopt(self, replicas: Sequence[Replica], *, end_strays: bool) -> set[ReplicaKey]:
         running = {
@@ -201,6 +229,14 @@ class LocalBackend:
 
     async def next_event(self) -> BackendEvent:
         return await self._events.get()
+
+    async def _sweep(self, environments: Environments) -> None:
+        while True:
+            try:
+                await asyncio.to_thread(environments.sweep, self._artifacts)
+            except OSError as error:
+                logger.warning("environments cannot be swept: %s", error)
+            await asyncio.sleep(_SWEEP_ENVIRONMENTS_EVERY_S)
 
     async def _cut_logs(self) -> None:
         while True:

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version as distribution_version
-from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -19,6 +18,7 @@ from skysail_management.artifacts import ArtifactStore
 from skysail_management.backend import Backend
 from skysail_management.container_log import ContainerLogs
 from skysail_management.data_directory import DataDirectory
+from skysail_management.environments import Environments
 from skysail_management.errors import RegistryUnavailableError
 from skysail_management.local_backend import LocalBackend
 from skysail_management.metrics import Metrics
@@ -98,7 +98,7 @@ async def run(settings: Settings, directory: DataDirectory, listener: socket.soc
         parts = await _Parts.over(registry, directory, settings)
         reconciler = None
         if settings.backend == "local":
-            backend = await stack.enter_async_context(parts.local_backend(directory.sockets, settings))
+            backend = await stack.enter_async_context(parts.local_backend(directory, settings))
             reconciler = parts.reconciler(backend, settings)
         limit_s = settings.drain_limit_s + _KILL_LIMIT_S
         await _serve(parts.app(settings), listener, parts.copy, reconciler, stop, limit_s=limit_s)
@@ -125,14 +125,15 @@ class _Parts:
         copy = RegistryCopy(registry)
         return cls(registry, artifacts, logs, service, copy, Metrics(copy, artifacts.total_bytes))
 
-    def local_backend(self, sockets: Path, settings: Settings) -> LocalBackend:
+    def local_backend(self, directory: DataDirectory, settings: Settings) -> LocalBackend:
         return LocalBackend(
             self.artifacts,
             self.logs,
-            sockets,
+            directory.sockets,
             drain_limit_s=settings.drain_limit_s,
             tcp_host=settings.container_host,
             lifeline_fd=settings.lifeline_fd,
+            environments=Environments(directory.environments, settings.build_limit_s, settings.index_options),
         )
 
     def reconciler(self, backend: Backend, settings: Settings) -> Reconciler:
@@ -143,6 +144,7 @@ class _Parts:
             backend,
             self.logs,
             start_limit_s=settings.start_limit_s,
+            build_limit_s=settings.build_limit_s,
             observe_duration_s=observe,
         )
 

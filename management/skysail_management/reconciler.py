@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 
-from skysail_management.backend import Backend, BackendEvent, ContainerReady
+from skysail_management.backend import Backend, BackendEvent, ContainerBuilding, ContainerExited, ContainerReady
 from skysail_management.completion import complete
 from skysail_management.container_log import ContainerLogs
 from skysail_management.errors import ManagementError, RegistryUnavailableError
@@ -71,6 +71,7 @@ class Reconciler:
         logs: ContainerLogs,
         *,
         start_limit_s: float,
+        build_limit_s: float = 0.0,
         observe_duration_s: Callable[[float], None] = lambda _: None,
     ) -> None:
         self._registry = registry
@@ -78,7 +79,7 @@ class Reconciler:
         self._backend = backend
         self._logs = logs
         self._observe_duration_s = observe_duration_s
-        self._fleet = Fleet(start_limit_s)
+        self._fleet = Fleet(start_limit_s, build_limit_s)
         self._events: list[BackendEvent] = []
         self._known_versions: set[VersionKey] = set()
         self._sync_due_s: float | None = None
@@ -127,7 +128,8 @@ class Reconciler:
         if snapshot is None:
             return
         actions = self._take_events()
-        actions += self._fleet.want(snapshot.versions.values(), moment())
+        current = frozenset((m.name, m.current_version) for m in snapshot.models.values() if m.current_version)
+        actions += self._fleet.want(snapshot.versions.values(), moment(), current)
         actions += self._fleet.tick(moment())
         await complete(self._start_all(actions))
         await self._sync(lambda current: entries_of_fleet(current, self._fleet))
@@ -138,10 +140,13 @@ class Reconciler:
         events, self._events = self._events, []
         actions: list[Action] = []
         for event in events:
-            if isinstance(event, ContainerReady):
-                self._fleet.became_ready(event.key, moment())
-            else:
-                actions += self._fleet.exited(event.key, event.reason, moment())
+            match event:
+                case ContainerBuilding():
+                    self._fleet.building(event.key, event.progress, moment())
+                case ContainerReady():
+                    self._fleet.became_ready(event.key, moment(), event.report)
+                case ContainerExited():
+                    actions += self._fleet.exited(event.key, event.reason, moment(), is_final=event.is_final)
         return actions
 
     async def _start_all(self, actions: Sequence[Action]) -> None:
@@ -196,5 +201,5 @@ class Reconciler:
         self._take_events()
         while self._fleet.slots:
             event = await self._backend.next_event()
-            if not isinstance(event, ContainerReady):
+            if isinstance(event, ContainerExited):
                 self._fleet.exited(event.key, event.reason, moment())

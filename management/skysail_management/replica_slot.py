@@ -43,6 +43,12 @@ class ReplicaSlot:
     address: str = ""
     pid: int | None = None
     due_s: float | None = None
+    is_building: bool = False
+    """Its environment is being built; it does not load yet."""
+
+    loading_since_s: float | None = None
+    """When its environment was built, by the monotonic clock; None if it had none to wait for."""
+
     gave_up: str | None = field(default=None)
     """Why this start is being ended although the replica is wanted."""
 
@@ -59,6 +65,8 @@ class ReplicaSlot:
         self.state = state
         self.since = now
         self.due_s = None
+        self.is_building = False
+        self.loading_since_s = None
 
     def fail(self, reason: str, now: Moment) -> None:
         """The container ended, or could not be started: wait before the next start, longer each time."""

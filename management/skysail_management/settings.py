@@ -9,9 +9,10 @@ from pathlib import Path
 
 from skysail_management.api.guard import is_loopback
 
-__all__ = ["BACKENDS", "Settings", "SettingsError", "read_settings", "without_password"]
+__all__ = ["BACKENDS", "INDEX_OPTIONS", "Settings", "SettingsError", "read_settings", "without_password"]
 
 BACKENDS = ("local", "none")
+INDEX_OPTIONS = ("refused", "allowed")
 
 
 class SettingsError(Exception):
@@ -56,6 +57,13 @@ class Settings:
     start_limit_s: float = 300.0
     """How long a container may take to load its model before it counts as failed."""
 
+    build_limit_s: float = 1800.0
+    """How long the environment of a model with requirements may take to be built: 2 GB over a slow line."""
+
+    index_options: str = "refused"
+    """Whether a model's requirements.txt may say where packages come from: indexes, URLs. Pip's own configuration on
+    this machine holds in any case."""
+
     drain_limit_s: float = 10.0
     """How long a container may take to finish its queries before it is killed."""
 
@@ -81,6 +89,8 @@ _HELP = {
     "lifeline_fd": "file descriptor of a supervisor's pipe",
     "redis_wait_s": "seconds to wait for Redis at the start",
     "start_limit_s": "seconds a container may take to load its model",
+    "build_limit_s": "seconds the environment of a model may take to be built",
+    "index_options": "whether a model's requirements may name package indexes and URLs: refused or allowed",
     "drain_limit_s": "seconds a container may take to finish its queries",
     "max_artifact_bytes": "size limit of one uploaded archive",
     "log_level": "debug, info, warning or error",
@@ -93,6 +103,7 @@ _CONVERTERS = {
     "lifeline_fd": int,
     "redis_wait_s": float,
     "start_limit_s": float,
+    "build_limit_s": float,
     "drain_limit_s": float,
     "max_artifact_bytes": int,
 }
@@ -133,11 +144,13 @@ def _converted(name: str, text: str) -> object:
 def _check(settings: Settings) -> None:
     if settings.backend not in BACKENDS:
         raise SettingsError(f"--backend: expected {' or '.join(BACKENDS)}, got {settings.backend!r}")
+    if settings.index_options not in INDEX_OPTIONS:
+        raise SettingsError(f"--index-options: expected refused or allowed, got {settings.index_options!r}")
     if not 0 <= settings.port <= 65_535:
         raise SettingsError(f"--port: expected 0 to 65535, got {settings.port}")
     if settings.log_level not in ("debug", "info", "warning", "error"):
         raise SettingsError(f"--log-level: expected debug, info, warning or error, got {settings.log_level!r}")
-    for name in ("redis_wait_s", "start_limit_s", "drain_limit_s", "max_artifact_bytes"):
+    for name in ("redis_wait_s", "start_limit_s", "build_limit_s", "drain_limit_s", "max_artifact_bytes"):
         if not getattr(settings, name) > 0:
             raise SettingsError(f"--{name.replace('_', '-')}: expected more than 0, got {getattr(settings, name)}")
     if settings.lifeline_fd is not None and not _is_open(settings.lifeline_fd):
