@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from skysail_management.load_report import LoadReport
 from skysail_management.records import Replica, Version
 from skysail_management.replica_slot import ReplicaKey
 
@@ -29,22 +28,17 @@ class ContainerBuilding:
 
 @dataclass(frozen=True, slots=True)
 class ContainerReady:
-    """A container takes connections; `report` is what it had to tell of its model."""
+    """A container takes connections."""
 
     key: ReplicaKey
-    report: LoadReport | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ContainerExited:
-    """A container is gone; `reason` is its end in words, and its own last words.
-
-    `is_final`: it said itself that it cannot serve its model, and another start would end like this one.
-    """
+    """A container is gone; `reason` is its exit status and its last words."""
 
     key: ReplicaKey
     reason: str
-    is_final: bool = False
 
 
 BackendEvent = ContainerBuilding | ContainerReady | ContainerExited
