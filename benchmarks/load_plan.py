@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.arrivals import Arrivals, Times
+from benchmarks.replies import Form
 
 __all__ = ["LoadPlan", "PlanError", "Script", "Stream", "make_script", "write_queries"]
 
@@ -61,6 +62,8 @@ class LoadPlan:
     """Connections that send requests for `slow_path` without end and never read an answer."""
     slow_path: str = ""
     seed: int = 1
+    form: Form = "predict"
+    """Of the answers."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,6 +76,8 @@ class Script:
     stream: NDArray[np.uint8]
     leaves_after_s: dict[int, float]
     """Requests whose client leaves, and how long after sending."""
+    form: Form
+    """Of the answers."""
 
 
 def write_queries(path: Path, queries: Iterable[tuple[str, object]]) -> Path:
@@ -103,7 +108,7 @@ def make_script(plan: LoadPlan) -> Script:
         expected += [output for _, output in taken]
     leaves_after_s = _leaving(plan, len(order))
     in_order = [requests[i] for i in order], [expected[i] for i in order]
-    return Script(due_s[order], *in_order, stream[order], leaves_after_s)
+    return Script(due_s[order], *in_order, stream[order], leaves_after_s, plan.form)
 
 
 def _leaving(plan: LoadPlan, n_requests: int) -> dict[int, float]:

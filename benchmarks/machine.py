@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-__all__ = ["Machine", "describe_machine"]
+__all__ = ["Machine", "describe_machine", "machine_busy_s"]
 
 Machine = dict[str, object]
 LIBRARIES = (
@@ -44,6 +44,12 @@ def describe_machine() -> Machine:
         "libraries": {name: _library_version(name) for name in LIBRARIES},
         "load_average_1_5_15_min": [round(load, 2) for load in os.getloadavg()],
     }
+
+
+def machine_busy_s() -> float:
+    """CPU seconds that all processors together have been busy since the machine started."""
+    times = psutil.cpu_times()
+    return float(times.user + times.system + times.nice + times.irq + times.softirq + times.steal)
 
 
 def _cpu_model() -> str:

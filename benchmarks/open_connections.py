@@ -110,7 +110,7 @@ class Connections:
     def answered(self, connection: _Connection, number: int, status: int, body: bytes) -> None:
         notes = self.notes
         notes.done_s[number] = monotonic()
-        outcome, reply = judge(status, body, self._script.expected[number])
+        outcome, reply = judge(status, body, self._script.expected[number], self._script.form)
         notes.outcome[number] = outcome
         if reply is not None:
             notes.query_id[number] = reply.query_id

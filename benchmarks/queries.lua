@@ -3,12 +3,12 @@
 --   wrk ... -s queries.lua URL -- POOL FIRST [look]
 --
 -- POOL: a file with one body per line. FIRST: the number of the first query; queries are numbered from there, and the
--- number is written over the ten digits after the first "0." of the body, so that no two queries of a run are equal.
+-- number is written over the first ten zeros in a row of the body, so that no two queries of a run are equal.
 -- look: examine every answer. It costs wrk as much as all else it does, and the processor it takes is not the server's.
 -- The last line on standard output is one JSON object with what wrk saw.
 
 local DEFAULT = '"default":true'
-local DIGITS = '0.0000000000'
+local DIGITS = '0000000000'
 
 local before, after, n_bodies, number = {}, {}, 0, 0
 not_ok, defaults = 0, 0
@@ -27,7 +27,7 @@ function init(args)
       local request = wrk.format("POST", nil, headers, body)
       local from, to = string.find(request, DIGITS, 1, true)
       n_bodies = n_bodies + 1
-      before[n_bodies], after[n_bodies] = string.sub(request, 1, from + 1), string.sub(request, to + 1)
+      before[n_bodies], after[n_bodies] = string.sub(request, 1, from - 1), string.sub(request, to + 1)
    end
 end
 

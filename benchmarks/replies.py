@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from enum import IntEnum
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
-__all__ = ["TOLERANCE_S", "Outcome", "Reply", "judge"]
+__all__ = ["TOLERANCE_S", "Form", "Outcome", "Reply", "judge"]
+
+Form = Literal["predict", "rows", "v2"]
+"""Skysail's predict answer; a list with one output; the V2 inference protocol with one output of one element."""
 
 TOLERANCE_S = 0.005
 """An answer is in time until so long after the SLO: the objective bounds the server; this is for the way there and
@@ -46,15 +50,40 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
     default_reason: str = ""
 
 
-_decode = msgspec.json.Decoder(Reply).decode
+class _Tensor(msgspec.Struct, gc=False):
+    data: tuple[Any]
 
 
-def judge(status: int, body: bytes, expected: object) -> tuple[Outcome, Reply | None]:
+class _V2Reply(msgspec.Struct, gc=False):
+    outputs: tuple[_Tensor]
+
+
+NO_ID = -1
+_decode_rows = msgspec.json.Decoder(tuple[Any]).decode
+_decode_v2 = msgspec.json.Decoder(_V2Reply).decode
+
+
+def _read_rows(body: bytes) -> Reply:
+    return Reply(NO_ID, _decode_rows(body)[0], False)
+
+
+def _read_v2(body: bytes) -> Reply:
+    return Reply(NO_ID, _decode_v2(body).outputs[0].data[0], False)
+
+
+READERS: Mapping[Form, Callable[[bytes], Reply]] = {
+    "predict": msgspec.json.Decoder(Reply).decode,
+    "rows": _read_rows,
+    "v2": _read_v2,
+}
+
+
+def judge(status: int, body: bytes, expected: object, form: Form = "predict") -> tuple[Outcome, Reply | None]:
     """What `body` is, its time left aside; the reply if it can be read. `expected` None is any output."""
     if status != 200:
         return Outcome.HTTP_ERROR, None
     try:
-        reply = _decode(body)
+        reply = READERS[form](body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return Outcome.WRONG, None
     if reply.default:

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -29,27 +29,32 @@ class ServerError(Exception):
 class ServerProcess:
     """One child and the processes it may start itself. Stopped by `stop`, which may be called twice."""
 
-    def __init__(self, name: str, command: Sequence[str], folder: Path) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
+        """`environment` instead of this process's own."""
         self.name = name
         self._log = folder / f"{name}.log"
         with self._log.open("wb") as log:
-            self._child = subprocess.Popen(command, cwd=CHECKOUT, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self._child = subprocess.Popen(
+                command, cwd=CHECKOUT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
 
     @property
     def pid(self) -> int:
         return self._child.pid
 
-    def wait_until(self, ready: Callable[[], bool]) -> None:
+    def wait_until(self, ready: Callable[[], bool], timeout_s: float = START_TIMEOUT_S) -> None:
         """Poll `ready` until it is true.
 
-        :raises ServerError: the process ended, or is not ready after `START_TIMEOUT_S`.
+        :raises ServerError: the process ended, or is not ready after `timeout_s`.
         """
-        give_up_at = time.monotonic() + START_TIMEOUT_S
+        give_up_at = time.monotonic() + timeout_s
         while not ready():
             if self._child.poll() is not None:
                 raise ServerError(f"{self.name} ended with code {self._child.returncode}\n{self._last_lines()}")
             if time.monotonic() > give_up_at:
-                raise ServerError(f"{self.name} is not ready after {START_TIMEOUT_S:.0f} s\n{self._last_lines()}")
+                raise ServerError(f"{self.name} is not ready after {timeout_s:.0f} s\n{self._last_lines()}")
             time.sleep(LOOK_EVERY_S)
 
     def cpu_s(self) -> float:

@@ -24,7 +24,7 @@ from benchmarks.closed_loop import ClosedLoopError
 from benchmarks.demands import CASES, ECHO, FASTAPI, SKYSAIL, Case, Round, judge
 from benchmarks.figures import BUSY_SHARE, case_table, verdict_table, write_results
 from benchmarks.load import Load, LoadError, choose_load, how_to_install_wrk
-from benchmarks.machine import describe_machine
+from benchmarks.machine import describe_machine, machine_busy_s
 from benchmarks.queries import write_pool
 from benchmarks.rig import PREDICT_PATH, Contestant, start_contestants
 from benchmarks.server_process import ServerError
@@ -84,20 +84,14 @@ def _rotated(names: Sequence[str], by: int) -> list[str]:
 def _measure(load: Load, case: Case, number: int, contestant: Contestant, pool: Path, seconds: float) -> Round:
     load.run(contestant.port, PREDICT_PATH, pool, case.connections, WARM_UP_S)
     n_defaults_before = contestant.n_defaults()
-    cpu_before_s, busy_before_s, started_at = contestant.cpu_s(), _busy_s(), monotonic()
+    cpu_before_s, busy_before_s, started_at = contestant.cpu_s(), machine_busy_s(), monotonic()
     seen = load.run(contestant.port, PREDICT_PATH, pool, case.connections, seconds, looks=False)
-    elapsed_s, busy_s = monotonic() - started_at, _busy_s() - busy_before_s
+    elapsed_s, busy_s = monotonic() - started_at, machine_busy_s() - busy_before_s
     server_cpu_s = {name: cpu_s - cpu_before_s[name] for name, cpu_s in contestant.cpu_s().items()}
     seen = replace(seen, defaults=contestant.n_defaults() - n_defaults_before)
     foreign_s = busy_s - sum(server_cpu_s.values()) - seen.client_cpu_s
     foreign_share = max(0.0, foreign_s) / elapsed_s / (psutil.cpu_count() or 1)
     return Round(case.name, number, contestant.name, seen, server_cpu_s, round(foreign_share, 4))
-
-
-def _busy_s() -> float:
-    """CPU seconds that all processors together have been busy since the machine started."""
-    times = psutil.cpu_times()
-    return float(times.user + times.system + times.nice + times.irq + times.softirq + times.steal)
 
 
 def _write_case_pool(folder: Path, case: Case) -> Path:

@@ -1,0 +1,189 @@
+"""One contestant, one model, one round: start it, compare a sample of its answers, put it under load, stop it."""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+
+import psutil
+
+from benchmarks.arrivals import Arrivals
+from benchmarks.closed_loop import Summary
+from benchmarks.load import Load
+from benchmarks.load_plan import LoadPlan, Stream, write_queries
+from benchmarks.load_summary import LoadSummary, summarize
+from benchmarks.machine import machine_busy_s
+from benchmarks.open_loop import run_open_loop
+from benchmarks.peers.compared_models import ComparedModel
+from benchmarks.peers.contestants import Contestant, RunningServer
+from benchmarks.peers.questions import Questions
+from benchmarks.replies import Outcome, judge
+
+__all__ = ["Durations", "Failure", "Measurement", "measure"]
+
+N_CONNECTIONS = 64
+N_SAMPLE = 512
+SAMPLE_TIMEOUT_S = 30.0
+OPEN_SHARE = 0.8
+MAX_OPEN_PER_S = 6000.0
+"""What the Python load can send without taking the cores from the server: faster contestants get this rate."""
+PATIENCE_S = 10.0
+ANY_TIME_S = 1e3
+
+
+@dataclass(frozen=True, slots=True)
+class Durations:
+    """How long each part of a measurement takes, in seconds."""
+
+    warm_up_s: float
+    closed_s: float
+    lone_s: float
+    open_s: float
+
+    @property
+    def total_s(self) -> float:
+        return self.warm_up_s + self.closed_s + self.lone_s + self.open_s
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What one contestant did in one round."""
+
+    contestant: str
+    model: str
+    round: int
+    start_s: float
+    """From starting its processes to its first right answer."""
+    n_compared: int
+    n_wrong: int
+    """Of a sample sent over 64 connections, those without status 200 or with another output than the model's own."""
+    closed: Summary
+    """64 connections, closed loop."""
+    defaults: int
+    """Default outputs among the answers of `closed`."""
+    predictions_per_s: float
+    lone: Summary
+    """1 connection."""
+    open: LoadSummary
+    """80 % of `predictions_per_s`, but at most MAX_OPEN_PER_S: Poisson arrivals, every answer compared."""
+    memory_bytes: int
+    """Proportional set size of all its processes after the closed loop."""
+    cpu_s: float
+    """Of all its processes during the closed loop."""
+    foreign_cpu_share: float
+    """Share of the machine's CPU taken meanwhile by processes that are neither the contestant nor the load."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A contestant that could not be measured."""
+
+    contestant: str
+    model: str
+    round: int
+    reason: str
+
+
+def measure(
+    contestant: Contestant, model: ComparedModel, questions: Questions, load: Load, durations: Durations, folder: Path
+) -> Measurement:
+    """Blocks for its start, `durations` and some seconds. `round` of what it returns is 0. `folder` is empty.
+
+    :raises ServerError: it does not start or dies; LoadError, ClosedLoopError, OpenLoopError: the load broke.
+    """
+    began_at = monotonic()
+    with contestant.start(model, questions, folder) as server:
+        start_s = monotonic() - began_at
+        n_wrong = _count_wrong(server, questions.ask(N_SAMPLE, server.form))
+        pool = questions.write_pool(folder / "pool.txt", server.form)
+        load.run(server.port, server.path, pool, N_CONNECTIONS, durations.warm_up_s)
+        defaults_before = server.n_defaults()
+        cpu_before_s, busy_before_s, closed_at = _cpu_s(), machine_busy_s(), monotonic()
+        closed = load.run(server.port, server.path, pool, N_CONNECTIONS, durations.closed_s, looks=False)
+        elapsed_s, machine_s, cpu_s = monotonic() - closed_at, machine_busy_s() - busy_before_s, _cpu_s() - cpu_before_s
+        defaults = server.n_defaults() - defaults_before
+        memory_bytes = _memory_bytes()
+        predictions_per_s = max(0.0, (closed.requests - defaults) / closed.duration_s)
+        lone = load.run(server.port, server.path, pool, 1, durations.lone_s, looks=False)
+        seen = _open_loop(server, questions, OPEN_SHARE * predictions_per_s, durations.open_s, folder)
+    foreign_s = machine_s - cpu_s - closed.client_cpu_s
+    return Measurement(
+        contestant=contestant.name,
+        model=model.name,
+        round=0,
+        start_s=round(start_s, 2),
+        n_compared=N_SAMPLE,
+        n_wrong=n_wrong,
+        closed=closed,
+        defaults=defaults,
+        predictions_per_s=round(predictions_per_s, 1),
+        lone=lone,
+        open=seen,
+        memory_bytes=memory_bytes,
+        cpu_s=round(cpu_s, 3),
+        foreign_cpu_share=round(max(0.0, foreign_s) / elapsed_s / (psutil.cpu_count() or 1), 4),
+    )
+
+
+def _count_wrong(server: RunningServer, asked: Sequence[tuple[str, object]]) -> int:
+    """Send them over 64 connections at a time, so that they share batches, and compare every output."""
+    shares = [asked[number::N_CONNECTIONS] for number in range(N_CONNECTIONS)]
+    with ThreadPoolExecutor(N_CONNECTIONS) as threads:
+        return sum(threads.map(lambda share: _count_wrong_on_one(server, share), shares))
+
+
+def _count_wrong_on_one(server: RunningServer, asked: Sequence[tuple[str, object]]) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=SAMPLE_TIMEOUT_S)
+    n_right = 0
+    try:
+        for body, output in asked:
+            connection.request("POST", server.path, body, {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            n_right += judge(response.status, response.read(), output, server.form)[0] is Outcome.PREDICTED
+    except (OSError, http.client.HTTPException):
+        pass  # what is left counts as wrong
+    finally:
+        connection.close()
+    return len(asked) - n_right
+
+
+def _open_loop(
+    server: RunningServer, questions: Questions, rate_per_s: float, duration_s: float, folder: Path
+) -> LoadSummary:
+    rate_per_s = min(MAX_OPEN_PER_S, max(1.0, rate_per_s))
+    asked = questions.ask(round(1.2 * rate_per_s * duration_s) + 100, server.form)
+    queries = write_queries(folder / "open.txt", asked)
+    stream = Stream("open", server.path, ANY_TIME_S, Arrivals("poisson", rate_per_s), str(queries))
+    result = str(folder / "open.npz")
+    plan = LoadPlan(server.port, (stream,), duration_s, result, patience_s=PATIENCE_S, form=server.form)
+    return summarize(run_open_loop(plan))
+
+
+def _processes() -> list[psutil.Process]:
+    """Of the contestant: between two loads, nothing else that this process has started is running."""
+    return psutil.Process().children(recursive=True)
+
+
+def _cpu_s() -> float:
+    total_s = 0.0
+    for process in _processes():
+        try:
+            times = process.cpu_times()
+        except psutil.Error:
+            continue
+        total_s += times.user + times.system
+    return total_s
+
+
+def _memory_bytes() -> int:
+    total = 0
+    for process in _processes():
+        try:
+            total += process.memory_full_info().pss
+        except psutil.Error:
+            continue
+    return total
