@@ -34,13 +34,15 @@ def deploy(
     version: Annotated[str, typer.Argument(metavar="VERSION", help="The version's name; versions never change.")],
     path: Annotated[
         Path,
-        typer.Argument(metavar="PATH", help="A folder with a model.py, or a .joblib or .pkl file you made yourself."),
+        typer.Argument(metavar="PATH", help="A folder with a model.py, a model's file, or a pickle you made yourself."),
     ],
     input_type: Annotated[
         str, typer.Option("--input-type", "-t", help="integers, floats, doubles, strings, bytes, json or tensor.")
     ],
     replicas: Annotated[int, typer.Option("--replicas", "-n", help="Containers to run.")] = 1,
-    method: Annotated[str, typer.Option("--method", help="predict, predict_proba or decision_function.")] = "predict",
+    method: Annotated[
+        str, typer.Option("--method", help="predict, predict_proba, ... as the model's framework has it.")
+    ] = "predict",
     batch_size: Annotated[int, typer.Option("--batch-size", help="Rows per batch at most; -1: found out.")] = -1,
     wait: Wait = True,
     timeout_s: Timeout = DEFAULT_WAIT_S,
@@ -200,15 +202,11 @@ def _version(client: Skysail, wanted: ModelName) -> tuple[str, str]:
 
 
 def _loaded(path: Path) -> Any:
-    """What the path holds: a folder as it is, a pickled model as an object."""
-    if path.is_dir():
-        return path
+    """What the path holds: a pickled model as an object, a folder or another file as it is."""
     if not path.exists():
         raise InvalidRequestError(f"there is no {path}", field="model")
-    if path.suffix not in _PICKLED_SUFFIXES:
-        raise InvalidRequestError(
-            f"{path} is neither a folder nor a {', '.join(_PICKLED_SUFFIXES)} file", field="model"
-        )
+    if path.is_dir() or path.suffix not in _PICKLED_SUFFIXES:
+        return path
     try:
         import joblib
 

@@ -17,6 +17,12 @@ from skysail_admin.packing.archive import ArchiveEntry, sha256_of, write_archive
 from skysail_admin.packing.estimator import estimator_entries, is_estimator
 from skysail_admin.packing.folder import folder_entries
 from skysail_admin.packing.function import function_entries
+from skysail_admin.packing.native import (
+    is_native_file,
+    is_native_object,
+    native_file_entries,
+    native_object_entries,
+)
 
 __all__ = ["Artifact", "packed"]
 
@@ -35,7 +41,8 @@ def packed(
 ) -> Iterator[Artifact]:
     """The model as an artifact, which lasts as long as the context.
 
-    :param model: a fitted estimator, a callable, or the path of a folder.
+    :param model: a fitted estimator, another library's model object, a callable, or the path of a folder or of a
+        model's file.
     :raises InvalidRequestError: it is none of these, or cannot be packed, or there is no such input type.
     :raises SkysailError: the disk is full.
     """
@@ -58,7 +65,17 @@ def _entries(
     model: Any, staging: Path, input_type: str, method: str, warm_up_rows: list[Any] | None
 ) -> list[ArchiveEntry]:
     if isinstance(model, str | os.PathLike):
-        return folder_entries(Path(model).expanduser(), input_type, warm_up_rows)
+        path = Path(model).expanduser()
+        if is_native_file(path):
+            return native_file_entries(path, input_type, method=method, warm_up_rows=warm_up_rows)
+        if path.is_file():
+            raise InvalidRequestError(
+                f"{path} is neither a folder nor a model's file: .onnx, .json or .ubj (XGBoost), .txt (LightGBM)",
+                field="model",
+            )
+        return folder_entries(path, input_type, warm_up_rows)
+    if is_native_object(model):
+        return native_object_entries(model, staging, input_type, method=method, warm_up_rows=warm_up_rows)
     if is_estimator(model):
         return estimator_entries(model, staging, input_type, method=method, warm_up_rows=warm_up_rows)
     if callable(model):

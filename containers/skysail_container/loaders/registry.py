@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -82,7 +83,8 @@ def _warn_of_other_versions(manifest: Manifest) -> None:
 
 
 def _installed_version(library: str) -> str | None:
-    try:
-        return version(library)
-    except PackageNotFoundError:
-        return None
+    """Some libraries have a smaller distribution for machines without a graphics card: xgboost-cpu, tensorflow-cpu."""
+    for distribution in (library, f"{library}-cpu"):
+        with suppress(PackageNotFoundError):
+            return version(distribution)
+    return None
