@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from skysail_management.load_report import LoadReport
 from skysail_management.records import Replica, Version
 from skysail_management.replica_slot import ReplicaKey
 
@@ -28,17 +29,22 @@ class ContainerBuilding:
 
 @dataclass(frozen=True, slots=True)
 class ContainerReady:
-    """A container takes connections."""
+    """A container takes connections; `report` is what it had to tell of its model."""
 
     key: ReplicaKey
+    report: LoadReport | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ContainerExited:
-    """A container is gone; `reason` is its exit status and its last words."""
+    """A container is gone; `reason` is its end in words, and its own last words.
+
+    `is_final`: it said itself that it cannot serve its model, and another start would end like this one.
+    """
 
     key: ReplicaKey
     reason: str
+    is_final: bool = False
 
 
 BackendEvent = ContainerBuilding | ContainerReady | ContainerExited

@@ -1,5 +1,9 @@
 """Decisions about models and their versions: a snapshot and a wish in, entries to write out. Pure.
 
+A version becomes current only once one of its containers is ready: it has loaded the model, checked it with its
+validation rows and warmed it up by then. Here it is only said which is to be, in `next_version`; the reconciler sees it
+through. Two kinds need not wait: a version whose client says `at_once`, and one that has no replicas of ours.
+
 A version's input type is its model's. A model goes with its last version, unless an application is linked to it or has
 it as its fallback.
 """
@@ -56,7 +60,8 @@ class NewVersion:
 def add_version(snapshot: Snapshot, new: NewVersion, now: datetime) -> Sequence[Entry]:
     """Register a version, and the model with its first one.
 
-    The version is current at once if the model has no other or `at_once` says so, else when it has a ready replica.
+    The version is current when it has a ready replica; at once if `at_once` says so, or if it has no replicas and the
+    model no other version to be current.
 
     :raises InvalidError: a bad name, input type, label or number.
     :raises ConflictError: the version exists; versions are immutable.
@@ -72,7 +77,8 @@ def add_version(snapshot: Snapshot, new: NewVersion, now: datetime) -> Sequence[
         model = Model(name=new.model, input_type=version.input_type, created_at=now)
     _check_input_type(model, version.input_type, new.version)
     model = amended(model, new.batching)
-    if new.at_once or model.current_version is None:
+    has_none = model.current_version is None and model.next_version is None
+    if new.at_once or (has_none and new.n_replicas == 0):
         model = msgspec.structs.replace(model, current_version=new.version, next_version=None)
     elif new.n_replicas > 0:
         model = msgspec.structs.replace(model, next_version=new.version)
@@ -105,9 +111,9 @@ def _check_input_type(model: Model, input_type: InputType, version: str) -> None
 
 
 def set_current_version(snapshot: Snapshot, model: str, version: str, *, at_once: bool) -> Sequence[Entry]:
-    """Make a version current: at once, or when it has a ready replica if the present one answers and it cannot yet.
+    """Make a version current: as soon as it has a ready replica; at once if others run its containers, or `at_once`.
 
-    A version without replicas gets one.
+    A version without replicas gets one, and one that failed is tried again.
 
     :raises NotFoundError: no such version.
     """
@@ -118,21 +124,15 @@ def set_current_version(snapshot: Snapshot, model: str, version: str, *, at_once
             f"Cannot set non-existent version '{version}' for model with name '{model}'", field="version"
         )
     entries: list[Entry] = []
-    if wanted.n_replicas == 0:
-        entries.append(Entry.put(msgspec.structs.replace(wanted, n_replicas=1, state="starting", reason="")))
-    if not at_once and _must_wait(snapshot, record, version):
+    if wanted.n_replicas == 0 or wanted.state == "failed":
+        n_replicas = max(1, wanted.n_replicas)
+        entries.append(Entry.put(msgspec.structs.replace(wanted, n_replicas=n_replicas, state="starting", reason="")))
+    is_theirs = wanted.artifact is None and wanted.n_replicas == 0
+    if not (at_once or is_theirs or version == record.current_version or has_ready_replica(snapshot, model, version)):
         changed = msgspec.structs.replace(record, next_version=version)
     else:
         changed = msgspec.structs.replace(record, current_version=version, next_version=None)
     return [*entries, Entry.put(changed)] if entries or changed != record else []
-
-
-def _must_wait(snapshot: Snapshot, model: Model, version: str) -> bool:
-    if model.current_version in (None, version):
-        return False
-    return has_ready_replica(snapshot, model.name, model.current_version or "") and not has_ready_replica(
-        snapshot, model.name, version
-    )
 
 
 def has_ready_replica(snapshot: Snapshot, model: str, version: str) -> bool:
@@ -157,7 +157,7 @@ def set_n_replicas(snapshot: Snapshot, model: str, version: str, n_replicas: int
     changed = msgspec.structs.replace(record, n_replicas=n_replicas)
     if n_replicas == 0:
         changed = msgspec.structs.replace(changed, state="stopped", reason="")
-    elif record.state == "stopped":
+    elif record.state in ("stopped", "failed"):
         changed = msgspec.structs.replace(changed, state="starting", reason="")
     return [Entry.put(changed)]
 

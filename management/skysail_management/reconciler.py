@@ -128,7 +128,8 @@ class Reconciler:
         if snapshot is None:
             return
         actions = self._take_events()
-        actions += self._fleet.want(snapshot.versions.values(), moment())
+        current = frozenset((m.name, m.current_version) for m in snapshot.models.values() if m.current_version)
+        actions += self._fleet.want(snapshot.versions.values(), moment(), current)
         actions += self._fleet.tick(moment())
         await complete(self._start_all(actions))
         await self._sync(lambda current: entries_of_fleet(current, self._fleet))
@@ -143,9 +144,9 @@ class Reconciler:
                 case ContainerBuilding():
                     self._fleet.building(event.key, event.progress, moment())
                 case ContainerReady():
-                    self._fleet.became_ready(event.key, moment())
+                    self._fleet.became_ready(event.key, moment(), event.report)
                 case ContainerExited():
-                    actions += self._fleet.exited(event.key, event.reason, moment())
+                    actions += self._fleet.exited(event.key, event.reason, moment(), is_final=event.is_final)
         return actions
 
     async def _start_all(self, actions: Sequence[Action]) -> None:

@@ -1,4 +1,7 @@
-"""What the registry has to learn from the fleet: replicas, how versions fare, and versions that may take over. Pure."""
+"""What the registry has to learn from the fleet: replicas, how versions fare, and what becomes of a next version. Pure.
+
+It takes over with its first ready replica, and is no next version any more when it has failed.
+"""
 
 from collections.abc import Mapping
 
@@ -16,8 +19,7 @@ def entries_of_fleet(snapshot: Snapshot, fleet: Fleet) -> list[Entry]:
     shown = {key: slot for key, slot in fleet.slots.items() if _belongs(snapshot, key, slot)}
     entries = _replica_entries(snapshot, shown)
     for version in snapshot.versions.values():
-        outlook = fleet.outlook(version)
-        changed = msgspec.structs.replace(version, state=outlook.state, reason=outlook.reason)
+        changed = _as_it_fares(version, fleet)
         if changed != version:
             entries.append(Entry.put(changed))
     for model in snapshot.models.values():
@@ -25,7 +27,18 @@ def entries_of_fleet(snapshot: Snapshot, fleet: Fleet) -> list[Entry]:
             entries.append(
                 Entry.put(msgspec.structs.replace(model, current_version=model.next_version, next_version=None))
             )
+        elif _has_failed_successor(model, snapshot, fleet):
+            entries.append(Entry.put(msgspec.structs.replace(model, next_version=None)))
     return entries
+
+
+def _as_it_fares(version: Version, fleet: Fleet) -> Version:
+    outlook = fleet.outlook(version)
+    changed = msgspec.structs.replace(version, state=outlook.state, reason=outlook.reason)
+    report = fleet.report(version)
+    if report is not None:
+        changed = msgspec.structs.replace(changed, served_by=report.served_by, notes=report.notes)
+    return changed
 
 
 def _belongs(snapshot: Snapshot, key: ReplicaKey, slot: ReplicaSlot) -> bool:
@@ -47,10 +60,19 @@ def _may_take_over(model: Model, shown: Mapping[ReplicaKey, ReplicaSlot]) -> boo
     return any(slot.state == "ready" for key, slot in shown.items() if key[:2] == following)
 
 
+def _has_failed_successor(model: Model, snapshot: Snapshot, fleet: Fleet) -> bool:
+    following = snapshot.versions.get((model.name, model.next_version or ""))
+    return following is not None and fleet.outlook(following).state == "failed"
+
+
 def entries_at_rest(snapshot: Snapshot) -> list[Entry]:
-    """No replicas, and every version stopped: management is about to end. What is wanted stays as it is."""
+    """No replicas, and every version stopped: management is about to end. What is wanted stays as it is.
+
+    What failed stays failed, so that it is not tried again by every start.
+    """
     entries: list[Entry] = [Entry.delete(replica) for replica in snapshot.replicas.values()]
-    entries += [Entry.put(_at_rest(version)) for version in snapshot.versions.values() if version.state != "stopped"]
+    running = [version for version in snapshot.versions.values() if version.state not in ("stopped", "failed")]
+    entries += [Entry.put(_at_rest(version)) for version in running]
     return entries
 
 

@@ -1,17 +1,20 @@
 """The fleet in virtual time: backoff, failures, scaling, versions that come and go."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.registry_samples import NOON, a_replica, a_version
-from skysail_management.fleet import Action, Fleet, Outlook, Start, Stop
+from skysail_management.fleet import FAILED_STARTS, Action, Fleet, Outlook, Start, Stop
+from skysail_management.load_report import LoadReport
 from skysail_management.records import Version
 from skysail_management.replica_slot import Moment, ReplicaKey
 
 KEY = ("m", "1", 0)
+CURRENT = frozenset({("m", "1")})
 
 
 def at(seconds: float) -> Moment:
@@ -37,9 +40,8 @@ def test_wanted_replicas_are_started_once() -> None:
 
 
 def test_the_backoff_doubles_up_to_its_limit() -> None:
-    fleet = Fleet(300)
     version = a_version()
-    fleet.want([version], at(0))
+    fleet = running(version)
     now, waits = 0.0, []
     for _ in range(9):
         fleet.exited(KEY, "crash", at(now))
@@ -76,16 +78,88 @@ def test_a_replica_that_is_ready_only_shortly_is_not_stable() -> None:
 def test_a_version_has_failed_after_three_starts_without_one_ready_replica() -> None:
     fleet = Fleet(300)
     version = a_version()
-    fleet.want([version], at(0))
+    fleet.want([version], at(0), CURRENT)
     outlooks = []
     for n in range(4):
         fleet.exited(KEY, f"crash {n}", at(100 * n))
         outlooks.append(fleet.outlook(version))
-        assert fleet.tick(at(100 * n + 50)) == [Start(version, 0)], "a failed version goes on trying"
+        assert fleet.tick(at(100 * n + 50)) == [Start(version, 0)], "a current version goes on trying"
     assert [outlook.state for outlook in outlooks] == ["starting", "starting", "failed", "failed"]
     assert outlooks[-1].reason == "crash 3"
     fleet.became_ready(KEY, at(400))
-    assert fleet.outlook(version) == Outlook("ready")
+    assert fleet.outlook(version) == Outlook("ready", "crash 3"), "why it was lost last is still told"
+
+
+def given_up(version: Version) -> Fleet:
+    """A fleet in which no container of the version came up, with the registry still to learn of it."""
+    fleet = Fleet(300)
+    fleet.want([version], at(0))
+    for n in range(FAILED_STARTS):
+        assert fleet.exited(KEY, f"crash {n}", at(100 * n)) == []
+        fleet.tick(at(100 * n + 50))
+    assert fleet.outlook(version) == Outlook("failed", "crash 2")
+    return fleet
+
+
+def test_a_version_that_failed_and_is_not_the_current_one_is_given_up() -> None:
+    fleet = given_up(a_version())
+    assert (fleet.slots, fleet.wake_at_s()) == ({}, None)
+    assert fleet.want([a_version()], at(900)) == [], "the registry does not know of it yet"
+    failed = a_version(state="failed", reason="crash 2")
+    assert fleet.want([failed], at(901)) == []
+    assert fleet.outlook(failed) == Outlook("failed", "crash 2")
+
+
+def test_a_container_that_says_itself_that_it_cannot_serve_its_model_is_not_started_again() -> None:
+    fleet = Fleet(300)
+    version = a_version(n_replicas=2)
+    fleet.want([version], at(0))
+    assert fleet.exited(KEY, "no such module", at(1), is_final=True) == [Stop(("m", "1", 1))]
+    assert fleet.outlook(version) == Outlook("failed", "no such module")
+    assert fleet.exited(("m", "1", 1), "stopped", at(2)) == []
+    assert fleet.slots == {}
+
+
+def test_a_failed_version_is_tried_again_once_somebody_asks_for_it_after_the_registry_knew() -> None:
+    fleet = given_up(a_version())
+    fleet.want([a_version(state="failed", reason="crash 2")], at(900))
+    again = a_version(state="starting")
+    assert fleet.outlook(again) == Outlook("starting"), "what the registry says is newer than what the fleet knows"
+    assert fleet.want([again], at(901)) == [Start(again, 0)]
+    assert fleet.outlook(again) == Outlook("starting")
+
+
+@pytest.mark.parametrize("change", [{"n_replicas": 2}, {"created_at": NOON + timedelta(seconds=1)}])
+def test_a_failed_version_is_tried_again_when_it_is_scaled_or_deployed_anew(change: dict[str, Any]) -> None:
+    fleet = given_up(a_version())
+    again = a_version(**change)
+    assert Start(again, 0) in fleet.want([again], at(900))
+
+
+def test_a_version_that_failed_before_this_process_began_is_not_tried_unless_it_is_current() -> None:
+    failed = a_version(state="failed", reason="crash")
+    fleet = Fleet(300)
+    assert fleet.want([failed], at(0)) == []
+    assert fleet.outlook(failed) == Outlook("failed", "crash")
+    assert fleet.want([failed], at(1), CURRENT) == [Start(failed, 0)]
+
+
+def test_what_is_known_of_failures_outlives_the_end_of_all_containers() -> None:
+    fleet = given_up(a_version())
+    fleet.want_nothing(at(900))
+    assert fleet.outlook(a_version()) == Outlook("failed", "crash 2")
+
+
+def test_the_report_of_a_version_is_that_of_its_last_ready_container_and_goes_with_it() -> None:
+    version = a_version()
+    fleet = running(version)
+    assert fleet.report(version) is None
+    fleet.exited(KEY, "crash", at(1))
+    fleet.tick(at(2))
+    fleet.became_ready(KEY, at(2), LoadReport("a library", ("a note",)))
+    assert fleet.report(version) == LoadReport("a library", ("a note",))
+    fleet.want([], at(3))
+    assert fleet.report(version) is None
 
 
 def test_a_version_that_was_ready_once_is_not_failed_but_starting() -> None:
@@ -178,7 +252,8 @@ class World:
         self.wanted = [
             a_version(version=str(n), n_replicas=n_replicas, created_at=NOON + age) for n in range(n_versions)
         ]
-        self.do(self.fleet.want(self.wanted, at(self.now)))
+        current = frozenset(("m", str(n)) for n in range(n_versions))
+        self.do(self.fleet.want(self.wanted, at(self.now), current))
 
     def exit(self, key: ReplicaKey) -> None:
         if key in self.processes:

@@ -31,21 +31,23 @@ def add(snapshot: Snapshot, model: str = "m", version: str = "1", **facts: Any) 
     return after(snapshot, add_version(snapshot, new, NOON))
 
 
-def test_the_first_version_registers_the_model_and_is_current_at_once() -> None:
+def test_the_first_version_registers_the_model_and_waits_for_its_first_ready_replica() -> None:
     snapshot = add(holding(), labels=["a"])
-    assert snapshot.models["m"] == a_model(current_version="1")
+    assert snapshot.models["m"] == a_model(next_version="1")
     assert snapshot.versions["m", "1"] == a_version(labels=("a",))
 
 
 def test_a_later_version_waits_for_its_first_ready_replica() -> None:
-    snapshot = add(add(holding()), version="2")
+    snapshot = add(holding(a_model(current_version="1"), a_version()), version="2")
     assert snapshot.models["m"] == a_model(current_version="1", next_version="2")
 
 
-def test_a_later_version_without_replicas_waits_for_nothing() -> None:
-    snapshot = add(add(holding()), version="2", n_replicas=0)
+def test_a_first_version_without_replicas_is_current_at_once_and_a_later_one_is_nothing() -> None:
+    snapshot = add(add(holding(), n_replicas=0), version="2", n_replicas=0)
     assert snapshot.models["m"] == a_model(current_version="1")
     assert snapshot.versions["m", "2"].state == "stopped"
+    waiting = add(add(holding()), version="2", n_replicas=0)
+    assert waiting.models["m"] == a_model(next_version="1")
 
 
 def test_a_version_may_be_made_current_at_once() -> None:
@@ -106,21 +108,34 @@ def test_rolling_back_to_a_version_that_answers_is_at_once() -> None:
 def test_rolling_back_to_a_stopped_version_starts_it_and_waits_for_it() -> None:
     snapshot = holding(
         a_model(current_version="2"),
-        a_version(version="1", n_replicas=0, state="stopped"),
+        a_version(version="1", n_replicas=0, state="stopped", artifact="0" * 64),
         a_version(version="2"),
         a_replica(version="2"),
     )
     changed = after(snapshot, set_current_version(snapshot, "m", "1", at_once=False))
     assert changed.models["m"] == a_model(current_version="2", next_version="1")
-    assert changed.versions["m", "1"] == a_version(n_replicas=1)
+    assert changed.versions["m", "1"] == a_version(n_replicas=1, artifact="0" * 64)
 
 
-def test_when_the_current_version_answers_nothing_there_is_nothing_to_wait_for() -> None:
+def test_a_version_that_does_not_answer_is_waited_for_even_if_the_current_one_does_not_either() -> None:
     snapshot = holding(
         a_model(current_version="2"), a_version(), a_version(version="2"), a_replica(version="2", state="backoff")
     )
     changed = after(snapshot, set_current_version(snapshot, "m", "1", at_once=False))
-    assert changed.models["m"].current_version == "1"
+    assert changed.models["m"] == a_model(current_version="2", next_version="1")
+
+
+def test_a_version_whose_containers_others_run_is_waited_for_by_nobody() -> None:
+    snapshot = holding(a_model(current_version="2"), a_version(n_replicas=0, state="stopped"), a_version(version="2"))
+    changed = after(snapshot, set_current_version(snapshot, "m", "1", at_once=False))
+    assert changed.models["m"] == a_model(current_version="1")
+
+
+def test_a_failed_version_that_is_wanted_as_the_current_one_is_tried_again() -> None:
+    snapshot = holding(a_model(), a_version(state="failed", reason="broken", n_replicas=2))
+    changed = after(snapshot, set_current_version(snapshot, "m", "1", at_once=False))
+    assert changed.models["m"] == a_model(next_version="1")
+    assert changed.versions["m", "1"] == a_version(n_replicas=2)
 
 
 def test_a_version_that_does_not_exist_cannot_be_current() -> None:
@@ -139,6 +154,7 @@ def test_setting_the_current_version_again_writes_nothing() -> None:
         (a_version(state="ready"), 3, a_version(state="ready", n_replicas=3)),
         (a_version(state="ready", reason="x"), 0, a_version(state="stopped", n_replicas=0)),
         (a_version(state="stopped", n_replicas=0), 2, a_version(state="starting", n_replicas=2)),
+        (a_version(state="failed", reason="x"), 2, a_version(state="starting", n_replicas=2)),
     ],
 )
 def test_scaling_changes_the_wish(before: Version, n_replicas: int, expected: Version) -> None:
@@ -201,9 +217,9 @@ def test_a_model_that_is_a_fallback_outlives_its_last_version() -> None:
 def test_the_batching_given_with_a_version_is_the_models() -> None:
     snapshot = add(holding(), batching=BatchingAmendment("aimd", 64, 500))
     batching: dict[str, Any] = {"batch_policy": "aimd", "max_batch_rows": 64, "batch_delay_micros": 500}
-    assert snapshot.models["m"] == a_model(current_version="1", **batching)
+    assert snapshot.models["m"] == a_model(next_version="1", **batching)
     snapshot = add(snapshot, version="2", n_replicas=0)
-    assert snapshot.models["m"] == a_model(current_version="1", **batching)
+    assert snapshot.models["m"] == a_model(next_version="1", **batching)
 
 
 def test_deleting_a_model_deletes_all_of_it_and_nothing_else() -> None:
@@ -235,4 +251,4 @@ def test_what_does_not_exist_cannot_be_deleted_or_scaled() -> None:
 
 def test_a_model_record_keeps_its_input_type() -> None:
     snapshot = add(holding(), input_type="record")
-    assert snapshot.models["m"] == Model(name="m", input_type=InputType.JSON, current_version="1", created_at=NOON)
+    assert snapshot.models["m"] == Model(name="m", input_type=InputType.JSON, next_version="1", created_at=NOON)
