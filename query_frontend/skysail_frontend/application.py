@@ -1,11 +1,12 @@
 """An application as one worker serves it: body in, queries out, answers rendered."""
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
 
+from skysail_frontend.checked_input import checked_input_type
 from skysail_frontend.errors import RequestRefusedError
 from skysail_frontend.input_type import INPUT_TYPES
 from skysail_frontend.metrics import ApplicationMetrics
@@ -15,6 +16,7 @@ from skysail_frontend.query import EXPLANATIONS, FALLBACK_TAIL, DefaultReason, Q
 from skysail_frontend.query_ids import QueryIds
 from skysail_frontend.served_version import ServedVersion
 from skysail_management.records import Application as ApplicationRecord
+from skysail_management.records import InputSchema
 
 __all__ = ["RESERVE_S", "Application", "budget_s", "error_body"]
 
@@ -44,6 +46,8 @@ class Application:
     ``served`` is where its queries go now (None without a linked model that has a current version), ``fallback`` where
     those go that are not taken in there, ``versions`` what a request may pin. Everything a query needs is prepared
     here, once per registration.
+
+    Invariant: a query for a version that has a schema is of that schema; so `check_by` follows whatever sets the above.
     """
 
     def __init__(
@@ -56,9 +60,13 @@ class Application:
         self.model: str | None = None
         self.versions: dict[str, ServedVersion] = {}
         self._query_ids = query_ids
-        input_type = INPUT_TYPES[record.input_type]
-        self._n_bytes = input_type.n_bytes
-        self._parse_row = PredictRequestParser(input_type, max_batch_rows).parse_row
+        self._n_bytes = INPUT_TYPES[record.input_type].n_bytes
+        self._input_type = record.input_type.value
+        self._max_batch_rows = max_batch_rows
+        self._schemas: dict[str, InputSchema] = {}
+        self._checked_version = ""
+        self._parsers: dict[str, PredictRequestParser] = {}
+        self._parse_row = self._parser(None).parse_row
         self.observe_prediction = metrics.request_duration.observe
         self.amend(record)
 
@@ -74,6 +82,18 @@ class Application:
             % (output, msgspec.json.encode(text), msgspec.json.encode(reason))
             for reason, text in EXPLANATIONS.items()
         }
+
+    def check_by(self, schemas: dict[str, InputSchema], version: str) -> None:
+        """From now on queries are checked by the schema of the version they are for.
+
+        :param schemas: of the linked model, by version; one without a schema takes any row of the input type
+        :param version: what queries are for that pin none
+        """
+        if schemas == self._schemas and version == self._checked_version:
+            return
+        self._schemas, self._checked_version, self._parsers = schemas, version, {}
+        of_version = self._parser_of if schemas else None
+        self._parse_row = self._parser(schemas.get(version), of_version).parse_row
 
     def ask(
         self, body: bytes, sink: QuerySink, position: int, now_s: float, options: PredictOptions | None = None
@@ -147,6 +167,21 @@ class Application:
             if fallback.ask(query, uses_cache, now_s) is None:
                 return
         query.default(reason, now_s)
+
+    def _parser(
+        self, schema: InputSchema | None, of_version: Callable[[str], PredictRequestParser] | None = None
+    ) -> PredictRequestParser:
+        plain = INPUT_TYPES[self._input_type]
+        input_type = plain if schema is None else checked_input_type(self._input_type, schema)
+        return PredictRequestParser(input_type, self._max_batch_rows, of_version)
+
+    def _parser_of(self, version: str) -> PredictRequestParser:
+        """For bodies that pin the version; made for the first of them. Whatever is not registered has no schema."""
+        schema = self._schemas.get(version)
+        key = "" if schema is None else version
+        if key not in self._parsers:
+            self._parsers[key] = self._parser(schema)
+        return self._parsers[key]
 
     def _pinned(self, version: str) -> ServedVersion:
         served = self.versions.get(version)

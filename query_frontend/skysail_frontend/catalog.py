@@ -15,7 +15,7 @@ from skysail_frontend.query import DefaultReason, Query, QuerySink
 from skysail_frontend.query_ids import QueryIds
 from skysail_frontend.served_version import ServedVersion
 from skysail_management.records import Application as ApplicationRecord
-from skysail_management.records import Model, Snapshot, Version
+from skysail_management.records import InputSchema, InputType, Model, Snapshot, Version
 
 __all__ = ["Catalog", "RequestSink"]
 
@@ -163,6 +163,8 @@ class Catalog:
         application.versions = {
             version: served for (name, version), served in self.versions.items() if name == application.model
         }
+        schemas = _schemas(snapshot, application.record.input_type, application.model)
+        application.check_by(schemas, "" if model is None else model.current_version or "")
         fallback = self._current(snapshot.models.get(application.record.fallback_model or ""))
         application.fallback = None if fallback is application.served else fallback
 
@@ -170,6 +172,15 @@ class Catalog:
         if model is None or model.current_version is None:
             return None
         return self.versions.get((model.name, model.current_version))
+
+
+def _schemas(snapshot: Snapshot, input_type: InputType, model: str | None) -> dict[str, InputSchema]:
+    """Of the versions of `model` that have one."""
+    return {
+        record.version: record.input_schema
+        for record in snapshot.versions.values()
+        if record.model == model and record.input_schema is not None and record.input_type == input_type
+    }
 
 
 def _refuse(sink: RequestSink, position: int, error: RequestRefusedError) -> None:

@@ -14,10 +14,10 @@ from pathlib import Path
 
 __all__ = ["FOLDER", "MODULES", "PACKAGE", "SHARED_LIBRARY", "digest", "is_complete", "is_in_use", "use_compiled"]
 
-MODULES = ("admission", "application", "batch", "batch_policies", "batch_queue", "batch_sizer", "catalog", "dispatcher",
-           "hedge_budget", "http_response", "input_type", "metrics", "output", "poison", "predict_request",
-           "prediction_cache", "prediction_recorder", "query", "replica_health", "replica_state", "scheduler",
-           "served_version", "sliding_minimum")  # fmt: skip
+MODULES = ("admission", "application", "batch", "batch_policies", "batch_queue", "batch_sizer", "catalog",
+           "checked_input", "dispatcher", "hedge_budget", "http_response", "input_type", "metrics", "output", "poison",
+           "predict_request", "prediction_cache", "prediction_recorder", "query", "replica_health", "replica_state",
+           "request_order", "scheduler", "served_version", "sliding_minimum")  # fmt: skip
 """What a query passes on its way. Not the protocol classes: a compiled class cannot derive from uvicorn's."""
 PACKAGE = Path(__file__).parent
 FOLDER = PACKAGE / "_compiled"

@@ -17,7 +17,7 @@ import msgspec
 
 from skysail_container.wire import ITEM_BYTES, ArrayRow, Arrays, Bytes, Dense, Json, Ragged, Rows, Strings
 
-__all__ = ["INPUT_TYPES", "InputError", "InputType", "Numbers"]
+__all__ = ["INPUT_TYPES", "InputError", "InputType", "JsonValue", "Numbers", "Tensor", "is_deeper_than"]
 
 MAX_JSON_DEPTH = 64
 """How deep JSON inputs may nest; deeper ones are refused here so that no container's parser recurses on them."""
@@ -52,20 +52,24 @@ def _packer(code: str, n: int) -> Callable[..., bytes]:
 
 
 class Numbers:
-    """1-D rows of one dtype. A payload is the row's little-endian bytes."""
+    """1-D rows of one dtype. A payload is the row's little-endian bytes.
+
+    ``row_bytes`` is what every row has, or None when rows may differ.
+    """
 
     def __init__(self, name: str, python_type: Any, code: str, dtype: str) -> None:
         self.name = name
         self.python_type = python_type
-        self._code = code
+        self.code = code
         self.dtype = dtype
-        self._item_bytes = struct.calcsize(f"<{code}")
+        self.item_bytes = struct.calcsize(f"<{code}")
+        self.row_bytes: int | None = None
 
     def payload(self, value: Sequence[float]) -> bytes:
         if not value:
             raise InputError("is an empty array; at least one number was expected")
         try:
-            return _packer(self._code, len(value))(*value)
+            return _packer(self.code, len(value))(*value)
         except (struct.error, OverflowError) as error:
             raise InputError(f"holds a number outside the range of {self.dtype[1:]} values ({error})") from error
 
@@ -76,8 +80,8 @@ class Numbers:
         width_bytes = len(payloads[0])
         data = b"".join(payloads)
         if len(data) == width_bytes * len(payloads) and all(len(row) == width_bytes for row in payloads):
-            return Dense(self.dtype, (len(payloads), width_bytes // self._item_bytes), data)
-        return Ragged(self.dtype, tuple(len(row) // self._item_bytes for row in payloads), data)
+            return Dense(self.dtype, (len(payloads), width_bytes // self.item_bytes), data)
+        return Ragged(self.dtype, tuple(len(row) // self.item_bytes for row in payloads), data)
 
 
 class Text:
@@ -119,7 +123,7 @@ class JsonValue:
     python_type: Any = Any
 
     def payload(self, value: Any) -> bytes:
-        if _deeper_than(value, MAX_JSON_DEPTH):
+        if is_deeper_than(value, MAX_JSON_DEPTH):
             raise InputError(f"nests deeper than {MAX_JSON_DEPTH} levels")
         return msgspec.json.encode(value)
 
@@ -194,7 +198,7 @@ def _json_kind(value: Any) -> str:
     return kinds.get(type(value), "null")
 
 
-def _deeper_than(value: Any, limit: int) -> bool:
+def is_deeper_than(value: Any, limit: int) -> bool:
     level = [value]
     for _ in range(limit):
         level = [

@@ -1,9 +1,11 @@
 """Predict requests: the body of ``POST /<app>/predict`` to payloads, in one pass of compiled code per application."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
+from skysail_frontend.checked_input import CheckedJson
 from skysail_frontend.errors import RequestRefusedError
 from skysail_frontend.foreign_value import foreign_value
 from skysail_frontend.given_twice import given_twice
@@ -15,6 +17,9 @@ __all__ = ["PredictRequest", "PredictRequestParser"]
 
 
 _UNSET = msgspec.UNSET
+
+
+_PIN = msgspec.json.Decoder(msgspec.defstruct("Pin", [("version", str | None, None)]))
 
 
 class PredictRequest:
@@ -43,15 +48,23 @@ class PredictRequest:
 
 
 class PredictRequestParser:
-    """Parses bodies for one input type. Made once per application; holds the compiled decoders.
+    """Parses bodies for one input type, checked by a schema or not. Made once per application and schema; holds the
+    compiled decoders.
 
     :param max_batch_rows: how many examples ``input_batch`` may hold
+    :param of_version: who parses a body that pins a version, for its schema may be another one; None: this parser
     """
 
-    def __init__(self, input_type: InputType, max_batch_rows: int) -> None:
+    def __init__(
+        self,
+        input_type: InputType,
+        max_batch_rows: int,
+        of_version: "Callable[[str], PredictRequestParser] | None" = None,
+    ) -> None:
         self._input_type = input_type
         self._to_payload = input_type.payload
         self._max_batch_rows = max_batch_rows
+        self._of_version = of_version
         example = input_type.python_type
         unset = msgspec.UnsetType
         options: list[tuple[str, Any, Any]] = [
@@ -72,10 +85,14 @@ class PredictRequestParser:
         self._decode = msgspec.json.Decoder(both).decode
         self._decode_single = msgspec.json.Decoder(single).decode
         self._wide_row = WideRow(input_type.dtype) if isinstance(input_type, Numbers) else None
+        self._row_bytes = input_type.row_bytes if isinstance(input_type, Numbers) else None
 
     def parse(self, body: bytes) -> PredictRequest:
         """:raises RequestRefusedError: status 400 with the field, what was expected and what came"""
-        return self._request(self._decoded(body), body)
+        version = None if self._of_version is None else _pinned(body)
+        if self._of_version is None or version is None:
+            return self._request(self._decoded(body), body)
+        return self._of_version(version).parse(body)
 
     def parse_row(self, body: bytes) -> Any:
         """The payload of the common request, one example and nothing else; for any other what `parse` gives. Twice as
@@ -85,7 +102,7 @@ class PredictRequestParser:
         """
         if len(body) >= MIN_BODY_BYTES and self._wide_row is not None:
             payload = self._wide_row.payload(body)
-            if payload is not None:
+            if payload is not None and (self._row_bytes is None or len(payload) == self._row_bytes):
                 return payload
         try:
             request: Any = self._decode(body)
@@ -94,6 +111,8 @@ class PredictRequestParser:
                 return self._to_payload(value)
         except (msgspec.DecodeError, RecursionError, ValueError):
             return self.parse(body)  # which tells what is wrong
+        if self._of_version is not None and request.version is not None:
+            return self.parse(body)
         return self._request(request, body)
 
     def _request(self, decoded: Any, body: bytes) -> PredictRequest:
@@ -127,7 +146,12 @@ class PredictRequestParser:
                 pass  # the first error is the one to tell
             else:
                 return _Single(request)
-        raise RequestRefusedError.json(foreign_value(body) or _cause(error)) from error
+        raise RequestRefusedError.json(foreign_value(body) or self._fault(body, error) or _cause(error)) from error
+
+    def _fault(self, body: bytes, error: Exception) -> str | None:
+        if isinstance(self._input_type, CheckedJson) and isinstance(error, msgspec.ValidationError):
+            return self._input_type.fault(body)
+        return None
 
     def _payload(self, value: Any, field: str) -> Any:
         try:
@@ -148,6 +172,15 @@ class _Single:
         self.version = decoded.version
         self.timeout_ms = decoded.timeout_ms
         self.cache = decoded.cache
+
+
+def _pinned(body: bytes) -> str | None:
+    """The version that a body asks for; None when none can be read."""
+    try:
+        pin: Any = _PIN.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+    return None if pin.version is None else str(pin.version)
 
 
 def _timeout_s(decoded: Any, body: bytes) -> float | None:

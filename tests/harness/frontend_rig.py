@@ -18,13 +18,23 @@ from harness.raw_http import predict
 from harness.redis_server import RedisServer
 from harness.registry_samples import a_model, a_replica, a_version, an_application
 from harness.wait_until import wait_until
-from skysail_management.records import Application, Entry, InputType, Link, Record, Snapshot
+from skysail_management.records import (
+    Application,
+    Entry,
+    InputField,
+    InputSchema,
+    InputType,
+    Link,
+    Record,
+    Snapshot,
+)
 from skysail_management.store import Registry
 
 __all__ = [
     "DEFAULT_OUTPUT",
     "EXAMPLES",
     "PATIENT_SLO_MICROS",
+    "SCHEMAS",
     "FrontendRig",
     "container_flags",
     "patient_application",
@@ -47,6 +57,25 @@ EXAMPLES: dict[InputType, Any] = {
 }
 """One example of each input type. An application and a model are called after each type."""
 
+SCHEMAS = {
+    "checked-doubles": (
+        InputType.DOUBLES,
+        InputSchema(type="number", shape=(3,)),
+        InputSchema(type="number", shape=(2,)),
+    ),
+    "checked-json": (
+        InputType.JSON,
+        InputSchema(fields=(InputField("a", "integer"), InputField("b", "string", (-1,), optional=True))),
+        InputSchema(fields=(InputField("a", "number", (2, 2)), InputField("c d", "any", (), optional=True))),
+    ),
+    "checked-tensor": (
+        InputType.TENSOR,
+        InputSchema(type="number", shape=(2, -1)),
+        InputSchema(type="number", shape=(2,)),
+    ),
+}
+"""Input type and schemas of version 1 and 2, by the application and model that have them."""
+
 OTHER_MODEL = "def predict(rows):\n    return [1000.0 + float(sum(row)) for row in rows]\n"
 
 
@@ -55,7 +84,8 @@ class FrontendRig:
 
     Applications beside those: `unlinked` has no link, `bulky` neither but a default output of 10 kB, `lonely` a model
     without replicas, `versionless` a model without a current version. Model `doubles` has versions 1 (the probe
-    model), 2 (adds 1000) and 3 (no replica, ever).
+    model), 2 (adds 1000) and 3 (no replica, ever). The applications `SCHEMAS` names have a model without replicas whose
+    current version 1 has that schema, while version 2 has another and version 3 none.
     """
 
     def __init__(self) -> None:
@@ -93,6 +123,12 @@ class FrontendRig:
         records += [patient_application("bulky", links=(), default_output="x" * 10_000)]
         records += [a_model("lonely", current_version="1"), a_version("lonely", state="ready")]
         records += [patient_application("versionless"), a_model("versionless")]
+        for name, (input_type, *schemas) in SCHEMAS.items():
+            records += [patient_application(name, input_type)]
+            records += [a_model(name, input_type=input_type, current_version="1")]
+            for version, schema in enumerate([*schemas, None], 1):
+                facts = {"input_type": input_type, "input_schema": schema, "state": "ready"}
+                records += [a_version(name, str(version), **facts)]
         self.write(*records)
 
     def write(self, *records: Record) -> None:

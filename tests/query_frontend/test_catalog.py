@@ -13,7 +13,7 @@ from skysail_container.wire import Refused, Result, Strings
 from skysail_frontend.application import RESERVE_S, budget_s
 from skysail_frontend.predict_options import PredictOptions
 from skysail_frontend.prediction_cache import PredictionCache
-from skysail_management.records import InputType, Link, Record
+from skysail_management.records import InputField, InputSchema, InputType, Link, Record
 
 
 @pytest.fixture
@@ -425,3 +425,93 @@ def test_a_little_of_every_objective_is_kept_for_the_way_back() -> None:
     assert budget_s(0.1) == pytest.approx(0.1 - RESERVE_S)
     assert budget_s(0.005) == pytest.approx(0.0045)
     assert budget_s(20.0) == pytest.approx(20.0 - RESERVE_S)
+
+
+# --- schemas ------------------------------------------------------------------------------------------------------
+
+
+def checked(current: str = "1", **application: Any) -> list[Record]:
+    """An application of a model whose version 1 takes two numbers, version 2 three, and version 3 as many as come."""
+    return [
+        an_application(links=(Link("m"),), **application),
+        a_model(current_version=current),
+        a_version(version="1", input_schema=InputSchema(type="number", shape=(2,))),
+        a_version(version="2", input_schema=InputSchema(type="number", shape=(3,))),
+        a_version(version="3"),
+    ]
+
+
+def fault(sink: ResponseSink) -> str:
+    """What a request was refused for; nothing when it was taken in."""
+    return "" if sink.refusal is None else str(sink.refusal[1]["cause"])
+
+
+async def test_queries_are_checked_by_the_schema_of_the_current_version(parts: WorkerParts) -> None:
+    await adopt(parts, *checked())
+    assert parts.ask(input=[1, 2]).answer["default_reason"] == "no_replica"
+    assert fault(parts.ask(input=[1, 2, 3])) == "`input` holds 3 numbers; 2 were expected"
+    assert fault(parts.ask(input_batch=[[1, 2], [1]])) == "`input_batch[1]` holds 1 numbers; 2 were expected"
+    assert parts.metric('skysail_request_errors_total{app="app"}') == 2
+    assert parts.metric('skysail_request_duration_seconds_count{app="app"}') == 1
+
+
+async def test_with_another_current_version_comes_its_schema(parts: WorkerParts) -> None:
+    for revision, (current, fits, does_not) in enumerate([("1", 2, 3), ("2", 3, 2), ("3", 5, None), ("1", 2, 3)]):
+        await adopt(parts, *checked(current), revision=revision)
+        assert fault(parts.ask(input=[1] * fits)) == ""
+        assert does_not is None or f"{fits} were expected" in fault(parts.ask(input=[1] * does_not))
+
+
+async def test_a_query_for_a_pinned_version_is_checked_by_the_schema_of_that_one(parts: WorkerParts) -> None:
+    await adopt(parts, *checked())
+    for version, n in (("1", 2), ("2", 3), ("3", 1), ("3", 7)):
+        assert fault(parts.ask(input=[1] * n, version=version)) == ""
+    assert fault(parts.ask(input=[1, 2], version="2")) == "`input` holds 2 numbers; 3 were expected"
+    assert fault(parts.ask(input_batch=[[1, 2]], version="2")) == "`input_batch[0]` holds 2 numbers; 3 were expected"
+    assert fault(parts.ask(input=[1, 2, 3], version=None)) == "`input` holds 3 numbers; 2 were expected"
+    assert fault(parts.ask(input=[1, 2, 3], version="9")) == "`version` '9' of model 'm' is not registered"
+    assert fault(parts.ask(input=["x"], version="3")) == "Expected `float`, got `str` - at `input[0]`"
+    await adopt(parts, *checked("3"), revision=2)
+    assert fault(parts.ask(input=[1])) == ""
+    assert fault(parts.ask(input=[1], version="1")) == "`input` holds 1 numbers; 2 were expected"
+
+
+async def test_a_version_that_is_deployed_anew_under_its_name_brings_its_schema(parts: WorkerParts) -> None:
+    await adopt(parts, *checked())
+    anew = a_version(version="1", input_schema=InputSchema(type="number", shape=(4,)))
+    await adopt(parts, *checked(), anew, revision=2)
+    assert "4 were expected" in fault(parts.ask(input=[1, 2]))
+    assert fault(parts.ask(input=[1, 2, 3, 4], version="1")) == ""
+
+
+async def test_the_schema_of_the_linked_model_counts_and_not_that_of_others(parts: WorkerParts) -> None:
+    fields = InputSchema(fields=(InputField("a", "integer"),))
+    models: list[Record] = []
+    for name, schema in (("first", fields), ("second", None), ("spare", InputSchema(type="string"))):
+        models += [a_model(name, input_type=InputType.JSON, current_version="1")]
+        models += [a_version(name, input_type=InputType.JSON, input_schema=schema)]
+    for links, is_checked in (
+        ((Link("second", "candidate"), Link("first")), True),
+        ((Link("first", "candidate"), Link("second", "candidate")), True),
+        ((Link("first", "candidate", 0), Link("second", "candidate"), Link("spare", "shadow")), False),
+        ((), False),
+    ):
+        app = an_application(input_type=InputType.JSON, links=links, fallback_model="spare")
+        await adopt(parts, app, *models)
+        assert fault(parts.ask(input={"a": 1})) == ""
+        expected = "`input.a` is the string 'x'; an integer was expected" if is_checked else ""
+        assert fault(parts.ask(input={"a": "x"})) == expected
+
+
+async def test_a_query_taken_in_under_the_old_schema_is_still_answered(
+    parts: WorkerParts, container: ScriptedContainer
+) -> None:
+    container.on_predict = lambda peer, batch: None
+    replica = a_replica(version="1", address=container.address)
+    await adopt(parts, *checked(latency_slo_micros=20_000_000), replica)
+    waiting = parts.ask(input=[1, 2])
+    batch = await container.batch()
+    await adopt(parts, *checked("2", latency_slo_micros=20_000_000), replica, revision=2)
+    assert "3 were expected" in fault(parts.ask(input=[1, 2]))
+    container.peers[0].send(sums(batch))
+    assert (await waiting.wait())["output"] == 3.0

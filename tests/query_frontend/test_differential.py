@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from harness.frontend_process import FrontendProcess
-from harness.frontend_rig import EXAMPLES, FrontendRig
+from harness.frontend_rig import EXAMPLES, SCHEMAS, FrontendRig
 from harness.raw_http import ConnectionEndedError, RawClient, Response
 
 N_SEEDS, N_PER_SEED = 12, 500
@@ -88,6 +88,9 @@ class Generator:
         return self.pick(odd) if self.random.random() < 0.05 else b"HTTP/1.1"
 
     def app(self) -> str:
+        if self.random.random() < 0.15:
+            self.last_type = self.pick(list(SCHEMAS))
+            return self.last_type
         self.last_type = self.pick(TYPES)
         odd = ["unlinked", "lonely", "versionless", "nobody", "Doubles", "a" * 64, "docs", "d%6Fubles", "dou bles",
                "%F0%9F%98%80", "%ff", "doubles%2Fx", "..", "-doubles", "doubles\r", "caf\u00e9", "x:y"]  # fmt: skip
@@ -187,7 +190,7 @@ class Generator:
         else:
             request["input_batch"] = [self.example() for _ in range(self.pick([0, 1, 2, 3, 20]))]
         if self.random.random() < 0.15:
-            request["version"] = self.pick(["1", "1", "3", "99", "", None])
+            request["version"] = self.pick(["1", "1", "2", "3", "99", "", None])
         if self.random.random() < 0.1:
             request["timeout_ms"] = self.pick([60_000, 59_999.5, 10**6, None])
         if self.random.random() < 0.1:
@@ -233,9 +236,27 @@ class Generator:
                 return base64.b64encode(self.random.randbytes(n)).decode()
             case "json":
                 return self.pick([{"a": 1, "b": "x"}, [1, {"c": None}], "x", 1.5, None, True, {}, [], {"": {"": ""}}])
+            case "checked-doubles":
+                return [self.random.uniform(-1e3, 1e3) for _ in range(self.pick([3, 3, 3, 2, 1, 200]))]
+            case "checked-json":
+                return self.checked_object()
             case _:
                 shape = self.pick([(2,), (2, 3), (1, 1, 2)])
                 return nested(shape, lambda: self.pick([1, 2, 0.5]))
+
+    def checked_object(self) -> object:
+        """A row of one of the schemas of `checked-json`, or with one fault."""
+        row: dict[str, object] = {"a": self.random.randint(-(10**6), 10**20)}
+        if self.random.random() < 0.5:
+            row["b"] = self.pick([[], ["x"], ["\u00e9", ""], None])
+        if self.random.random() < 0.2:
+            row = {"a": [[1, 2.5], [3, 4]], "c d": self.pick([{}, [1, {"e": None}], None])}
+        if self.random.random() < 0.3:
+            odd = [None, "1", 1.0, True, [[1, 2], [3]], ["x", 1], {}, "\ud800"]
+            row[self.pick(["a", "a", "b", "c", "\u00e9\u0000", "A", ""])] = self.pick(odd)
+        if self.random.random() < 0.1:
+            row.pop("a")
+        return row
 
     def text(self, request: object) -> str:
         """The request as JSON in one of its many spellings."""
