@@ -209,8 +209,8 @@ def rows_and_schemas(draw: st.DrawFn) -> tuple[Any, InputSchema]:
 
 def _of(kind: str, shape: tuple[int, ...]) -> st.SearchStrategy[Any]:
     if shape:
-        sizes = {} if shape[0] < 0 else {"min_size": shape[0]}
-        return st.lists(_of(kind, shape[1:]), max_size=2 if shape[0] < 0 else shape[0], **sizes)
+        least, most = (0, 2) if shape[0] < 0 else (shape[0], shape[0])
+        return st.lists(_of(kind, shape[1:]), min_size=least, max_size=most)
     return {
         "integer": st.integers(-9, 9),
         "number": st.one_of(st.integers(-9, 9), st.sampled_from([0.5, 2.0])),

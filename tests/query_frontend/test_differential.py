@@ -252,7 +252,7 @@ class Generator:
         if self.random.random() < 0.2:
             row = {"a": [[1, 2.5], [3, 4]], "c d": self.pick([{}, [1, {"e": None}], None])}
         if self.random.random() < 0.3:
-            odd = [None, "1", 1.0, True, [[1, 2], [3]], ["x", 1], {}, "\ud800"]
+            odd: list[object] = [None, "1", 1.0, True, [[1, 2], [3]], ["x", 1], {}, "\ud800"]
             row[self.pick(["a", "a", "b", "c", "\u00e9\u0000", "A", ""])] = self.pick(odd)
         if self.random.random() < 0.1:
             row.pop("a")
