@@ -9,7 +9,8 @@ from collections.abc import Callable
 from threading import Timer
 from typing import NoReturn
 
-from skysail_container.lifetime import Ending, serve
+from skysail_container.check import check
+from skysail_container.lifetime import EXIT_NO_MODEL, EXIT_STOPPED, Ending, serve
 from skysail_container.settings import read_settings
 
 __all__ = ["main"]
@@ -34,6 +35,9 @@ def main() -> NoReturn:
         sys.stdout.reconfigure(line_buffering=True)  # what a model prints belongs into its log now, not at the end
     bytes(KEPT_HEAP_BYTES)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    if settings.check is not None:
+        is_ok = check(settings, settings.check)
+        _exit(Ending(EXIT_STOPPED if is_ok else EXIT_NO_MODEL, is_model_busy=False))
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         ending = runner.run(serve(settings))
     _exit(ending)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from skysail_container.address import Address, parse_address
+from skysail_container.address import Address, TcpAddress, parse_address
 from skysail_container.input_types import INPUT_TYPES, InputType
 from skysail_container.wire import DEFAULT_MAX_FRAME_BYTES
 
@@ -17,6 +17,8 @@ MIN_MAX_FRAME_BYTES = 4096
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _MIB = 1024 * 1024
+_ANYWHERE = TcpAddress("127.0.0.1", 0)
+"""A check listens nowhere, and so needs not be told where."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,9 @@ class Settings:
     report_file: Path | None = None
     """Where what loading had to tell is written once the model is ready (load_report.py); None: nowhere."""
 
+    check: Path | None = None
+    """File for the report of a check: the process loads, validates, warms up and times the model, and ends."""
+
     log_level: str = "INFO"
     """Least severity that is logged."""
 
@@ -81,6 +86,8 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
     twins = {field.name: f"SKYSAIL_{field.name.upper()}" for field in fields(Settings)}
     parser.set_defaults(**{name: environment[twin] for name, twin in twins.items() if twin in environment})
     values = vars(parser.parse_args(arguments))
+    if values.get("check") is not None and values.get("listen") is None:
+        values["listen"] = _ANYWHERE
     if missing := [flag for flag in ("model", "listen") if values.get(flag) is None]:
         parser.error(f"--{missing[0]} is missing (or SKYSAIL_{missing[0].upper()} in the environment)")
     return Settings(**{name: value for name, value in values.items() if value is not None})
@@ -113,6 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--frame-timeout-s", type=_seconds, help="time a client has to finish a frame (default: 60)")
     add("--drain-timeout-s", type=_seconds, help="time batches have to finish on a stop (default: 30)")
     add("--report-file", type=Path, help="written once ready: what the model is served by, notes of its loading")
+    add("--check", type=Path, help="load, validate and time the model, write what was found to this file, and end")
     add("--log-level", type=_one_of(LOG_LEVELS), help=f"one of {', '.join(LOG_LEVELS)} (default: INFO)")
     return parser
 

@@ -105,3 +105,8 @@ def test_a_bad_flag_is_named_with_what_is_wrong(capsys: pytest.CaptureFixture[st
 def test_a_bad_environment_is_refused_like_a_bad_flag(capsys: pytest.CaptureFixture[str]) -> None:
     assert "'vectors' is not one of" in refused(capsys, NEEDED, {"SKYSAIL_INPUT_TYPE": "vectors"})
     assert "--model is missing (or SKYSAIL_MODEL in the environment)" in refused(capsys, ["--listen=h:1"])
+
+
+def test_a_check_needs_no_address(capsys: pytest.CaptureFixture[str]) -> None:
+    assert read_settings(["--model=/m", "--check=/tmp/report"], {}).check == Path("/tmp/report")
+    assert "--model is missing" in refused(capsys, ["--check=/tmp/report"])
