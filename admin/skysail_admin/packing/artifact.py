@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +23,29 @@ from skysail_admin.packing.native import (
     native_file_entries,
     native_object_entries,
 )
+from skysail_admin.packing.pytorch import is_torch_file, is_torch_model, torch_file_entries, torch_model_entries
+from skysail_admin.packing.tensorflow import (
+    is_keras_file,
+    is_keras_model,
+    keras_file_entries,
+    keras_model_entries,
+)
 
 __all__ = ["Artifact", "packed"]
+
+_FILES: Sequence[tuple[Callable[[Path], bool], Callable[..., list[ArchiveEntry]]]] = (
+    (is_native_file, native_file_entries),
+    (is_keras_file, keras_file_entries),
+    (is_torch_file, torch_file_entries),
+)
+
+_OBJECTS: Sequence[tuple[Callable[[object], bool], Callable[..., list[ArchiveEntry]]]] = (
+    (is_native_object, native_object_entries),
+    (is_keras_model, keras_model_entries),
+    (is_torch_model, torch_model_entries),
+    (is_estimator, estimator_entries),
+)
+"""Models of libraries go before functions, for most of them can be called."""
 
 
 @dataclass(frozen=True)
@@ -65,25 +86,30 @@ def _entries(
     model: Any, staging: Path, input_type: str, method: str, warm_up_rows: list[Any] | None
 ) -> list[ArchiveEntry]:
     if isinstance(model, str | os.PathLike):
-        path = Path(model).expanduser()
-        if is_native_file(path):
-            return native_file_entries(path, input_type, method=method, warm_up_rows=warm_up_rows)
-        if path.is_file():
-            raise InvalidRequestError(
-                f"{path} is neither a folder nor a model's file: .onnx, .json or .ubj (XGBoost), .txt (LightGBM)",
-                field="model",
-            )
-        return folder_entries(path, input_type, warm_up_rows)
-    if is_native_object(model):
-        return native_object_entries(model, staging, input_type, method=method, warm_up_rows=warm_up_rows)
-    if is_estimator(model):
-        return estimator_entries(model, staging, input_type, method=method, warm_up_rows=warm_up_rows)
+        return _entries_of_path(Path(model).expanduser(), input_type, method, warm_up_rows)
+    for is_kind, entries in _OBJECTS:
+        if is_kind(model):
+            return entries(model, staging, input_type, method=method, warm_up_rows=warm_up_rows)
     if callable(model):
         return function_entries(model, staging, input_type, warm_up_rows=warm_up_rows)
     raise InvalidRequestError(
-        f"a {type(model).__name__} cannot be deployed: give a fitted scikit-learn estimator, a function, or a folder",
+        f"a {type(model).__name__} cannot be deployed: give a fitted estimator, another library's model, a function, "
+        "or the path of a folder or of a model's file",
         field="model",
     )
+
+
+def _entries_of_path(path: Path, input_type: str, method: str, warm_up_rows: list[Any] | None) -> list[ArchiveEntry]:
+    for is_kind, entries in _FILES:
+        if is_kind(path):
+            return entries(path, input_type, method=method, warm_up_rows=warm_up_rows)
+    if path.is_file():
+        raise InvalidRequestError(
+            f"{path} is neither a folder nor a model's file: .onnx, .json or .ubj (XGBoost), .txt (LightGBM), .keras, "
+            ".pt (TorchScript) or .pt2 (PyTorch)",
+            field="model",
+        )
+    return folder_entries(path, input_type, warm_up_rows)
 
 
 def _write(entries: list[ArchiveEntry], path: Path) -> Artifact:

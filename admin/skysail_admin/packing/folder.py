@@ -11,6 +11,8 @@ from typing import Any
 from skysail_admin.errors import InvalidRequestError
 from skysail_admin.packing.archive import ArchiveEntry
 from skysail_admin.packing.manifest import MANIFEST_NAME, manifest_bytes, new_manifest
+from skysail_admin.packing.mlflow import is_mlflow_model, mlflow_manifest
+from skysail_admin.packing.tensorflow import is_saved_model, saved_model_manifest
 
 __all__ = ["folder_entries"]
 
@@ -35,15 +37,25 @@ def folder_entries(folder: Path, input_type: str, warm_up_rows: list[Any] | None
     names = {entry.name for entry in entries}
     if MANIFEST_NAME in names:
         _check_manifest(folder / MANIFEST_NAME, names)
-    elif _MODEL_FILE in names:
-        manifest = new_manifest("folder", _MODEL_FILE, input_type, warm_up_rows=warm_up_rows)
-        entries.append(ArchiveEntry(MANIFEST_NAME, manifest_bytes(manifest)))
     else:
-        raise InvalidRequestError(
-            f"{folder} has no {_MODEL_FILE} (with a function predict(rows) or a class Model) and no {MANIFEST_NAME}",
-            field="model",
-        )
+        manifest = _new_manifest(folder, names, input_type, warm_up_rows)
+        entries.append(ArchiveEntry(MANIFEST_NAME, manifest_bytes(manifest)))
     return entries
+
+
+def _new_manifest(folder: Path, names: set[str], input_type: str, warm_up_rows: list[Any] | None) -> dict[str, Any]:
+    """By the file that tells what the folder is; MLflow keeps models of any kind, also some with a model.py."""
+    if is_mlflow_model(names):
+        return mlflow_manifest(folder, input_type, warm_up_rows)
+    if is_saved_model(names):
+        return saved_model_manifest(input_type, warm_up_rows)
+    if _MODEL_FILE in names:
+        return new_manifest("folder", _MODEL_FILE, input_type, warm_up_rows=warm_up_rows)
+    raise InvalidRequestError(
+        f"{folder} has no {_MODEL_FILE} (with a function predict(rows) or a class Model) and no {MANIFEST_NAME}; "
+        "nor is it a SavedModel or an MLflow directory",
+        field="model",
+    )
 
 
 def _walk(folder: Path, root: Path, above: tuple[Path, ...]) -> Iterator[ArchiveEntry]:
@@ -96,5 +108,10 @@ def _check_manifest(path: Path, names: set[str]) -> None:
     if not isinstance(manifest, dict):
         raise InvalidRequestError(f"{path} does not hold a JSON object", field="model")
     file = manifest.get("file")
-    if file is not None and file not in names:
+    if file is not None and file not in names and not _is_folder(file, names):
         raise InvalidRequestError(f"{path} names the file {file!r}, which is not in the folder", field="model")
+
+
+def _is_folder(file: object, names: set[str]) -> bool:
+    """Whether `file` names a directory with files, as a SavedModel is one; "." is the model folder itself."""
+    return file == "." or any(name.startswith(f"{file}/") for name in names)
