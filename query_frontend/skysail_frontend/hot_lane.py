@@ -12,8 +12,6 @@ callbacks; figures in docs/performance.md.
 import asyncio
 import logging
 import re
-import time
-from collections.abc import Sequence
 from typing import Any
 
 from uvicorn.config import Config
@@ -23,7 +21,7 @@ from skysail_frontend.catalog import Catalog
 from skysail_frontend.guarded_protocol import GuardedProtocol
 from skysail_frontend.http_response import ResponseWriter
 from skysail_frontend.predict_options import PredictOptions, options_of
-from skysail_frontend.query import Query
+from skysail_frontend.request_order import KnownHeads, RequestOrder
 from skysail_frontend.settings import Settings
 
 __all__ = ["HotLane", "hot_lane"]
@@ -31,28 +29,23 @@ __all__ = ["HotLane", "hot_lane"]
 logger = logging.getLogger(__name__)
 
 PREDICT_PATH = re.compile(rb"/([a-z0-9][a-z0-9._-]{0,62})/predict/?")
-MAX_OPEN = 256
-"""Pipelined requests in work on one connection; beyond, reading pauses until answers have gone out."""
-NEVER = -1
 MAX_HEADS, MAX_HEAD_BYTES = 4096, 1024
 """Bounds of the memory of heads: 4 MiB."""
 
 
 class HotLane(GuardedProtocol):
-    """One client connection with the lane; the sink of its requests' answers.
+    """One client connection with the lane.
 
-    Invariants: the lane's requests are numbered as they come, and responses leave in that order, ASGI ones included:
-    the lane is taken only while no ASGI request is in work, and an ASGI request waits in uvicorn's pipeline until the
-    lane is idle. A request with a number below ``_n_written`` has its response; any other is in ``_open`` with its
-    queries, or in ``_ready`` with a response whose turn has not come. When the client goes, its queries are cancelled.
+    Invariants: the lane's requests are numbered as they come (`RequestOrder`), and responses leave in that order, ASGI
+    ones included: the lane is taken only while no ASGI request is in work, and an ASGI request waits in uvicorn's
+    pipeline until the lane is idle. When the client goes, its queries are cancelled.
     """
 
-    __slots__ = ("_lane_app", "_lane_body", "_lane_options", "_last", "_n_asked", "_n_written", "_open", "_ready",
-                 "_whole")  # fmt: skip
+    __slots__ = ("_lane_app", "_lane_body", "_lane_options", "_order", "_whole")
 
     catalog: Catalog
-    known_heads: dict[bytes, tuple[str, int, PredictOptions | None]]
-    """Head to application name, body length and what else it asks for, shared by the connections of a worker."""
+    known_heads: KnownHeads
+    """Shared by the connections of a worker."""
 
     def __init__(
         self,
@@ -62,37 +55,15 @@ class HotLane(GuardedProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self._open: dict[int, Sequence[Query]] = {}
-        self._ready: dict[int, bytes] = {}
-        self._n_asked = self._n_written = 0
-        self._last = NEVER  # the connection ends with the response to this request
+        self._order = RequestOrder(self, self.catalog, self.writer, self.known_heads)
         self._lane_app: str | None = None  # the application of the request being received, if it is the lane's
         self._lane_body: list[bytes] = []
         self._lane_options: PredictOptions | None = None
         self._whole: bytes | None = None  # the read that began with the request being received
 
-    def answered(self, position: int, answer: bytes) -> None:
-        """`answer` is the whole body of the 200 for request number `position`."""
-        if self._open.pop(position, None) is None:
-            return  # the client is gone
-        headers = self.server_state.default_headers
-        if position != self._n_written or position == self._last or self.transport.is_closing():
-            self._respond(position, self.writer.response(200, answer, headers, position != self._last))
-            return
-        self._n_written = position + 1
-        self.was_active = True
-        self.transport.write(self.writer.ok(answer, headers))
-        self.server_state.total_requests += 1
-        if self._ready:
-            self._flush()
-        elif not self._open and (self.flow.read_paused or self.pipeline or self._refusal is not None):
-            self._lane_is_done()
-
-    def refused(self, position: int, status: int, body: bytes) -> None:
-        """`body` is an error object."""
-        if self._open.pop(position, None) is not None:
-            headers = self.server_state.default_headers
-            self._respond(position, self.writer.response(status, body, headers, position != self._last))
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        self._order.transport = transport
+        super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
         self.was_active = True
@@ -100,14 +71,24 @@ class HotLane(GuardedProtocol):
             return
         cycle = self.cycle
         if not self.is_mid_message and (cycle is None or cycle.response_complete):
-            n_head = data.find(b"\r\n\r\n") + 4
-            known = self.known_heads.get(data[:n_head])
-            if known is not None and len(data) - n_head == known[1] and not self.is_shutting_down:
-                self._ask(known[0], data[n_head:], known[2])
+            if not self.is_shutting_down and self._order.take(data):
                 return
             self._whole = data
         self.parse(data)
         self._whole = None
+
+    def has_waiting(self) -> bool:
+        """Whether something waits until every request of the lane is answered."""
+        return bool(self.flow.read_paused or self.pipeline or self._refusal is not None)
+
+    def lane_is_done(self) -> None:
+        """All requests are answered: goes on with what had to wait for that."""
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+        else:
+            self.flow.resume_reading()
+            self.write_refusal()
 
     def begin_request(self) -> None:
         app = self._lane_request()
@@ -139,8 +120,8 @@ class HotLane(GuardedProtocol):
         keep_alive = keep_alive and not self.is_shutting_down
         if not keep_alive:
             self.is_lingering = True  # what follows the last request is not looked at
-            self._last = self._n_asked
-        self._ask(app, body, self._lane_options)
+            self._order.last = self._order.n_asked
+        self._order.ask(app, body, self._lane_options)
 
     def drop_request(self) -> bool:
         if self._lane_app is None:
@@ -150,30 +131,23 @@ class HotLane(GuardedProtocol):
         return False
 
     def write_refusal(self) -> None:
-        if self._is_lane_idle():
+        if self._order.is_idle:
             super().write_refusal()
 
     def is_full(self) -> bool:
-        return self._n_asked - self._n_written >= MAX_OPEN or super().is_full()
+        return self._order.is_full or super().is_full()
 
     def is_idle(self) -> bool:
-        return self._is_lane_idle() and super().is_idle()
+        return self._order.is_idle and super().is_idle()
 
     def shutdown(self) -> None:
         super().shutdown()
-        if not self._is_lane_idle() and not self.is_mid_message and self._is_lane_free():
-            self._last = self._n_asked - 1
+        if not self._order.is_idle and not self.is_mid_message and self._is_lane_free():
+            self._order.last = self._order.n_asked - 1
 
     def connection_lost(self, exc: Exception | None) -> None:
-        unanswered, self._open = self._open, {}
-        for queries in unanswered.values():
-            for query in queries:
-                query.cancel()
+        self._order.cancel()
         super().connection_lost(exc)
-
-    def _is_lane_idle(self) -> bool:
-        """Every request that the lane took has its response."""
-        return self._n_written == self._n_asked
 
     def _is_lane_free(self) -> bool:
         """No ASGI request is in work on this connection."""
@@ -183,57 +157,18 @@ class HotLane(GuardedProtocol):
         """The application's name if the request whose head is complete belongs to the lane."""
         if self.parser.get_method() != b"POST" or not self._is_lane_free():
             return None
-        if self.expect_100_continue and not self._is_lane_idle():
+        if self.expect_100_continue and not self._order.is_idle:
             return None  # a 100 may not overtake the responses before it; the pipeline keeps the order
         match = PREDICT_PATH.fullmatch(self.url)
         return None if match is None else match[1].decode("ascii")
 
     def _begin_asgi_request(self) -> None:
         self._lane_app = None
-        if self._is_lane_idle():
+        if self._order.is_idle:
             super().begin_request()
             return
         self.cycle = _Busy()  # type: ignore[assignment]  # uvicorn looks at response_complete alone
         super().begin_request()
-
-    def _ask(self, app: str, body: bytes, options: PredictOptions | None) -> None:
-        number = self._n_asked
-        self._n_asked = number + 1
-        self._open[number] = ()
-        queries = self.catalog.ask(app, body, self, number, time.monotonic(), options)
-        if number in self._open:  # not answered at once
-            self._open[number] = queries
-            if number - self._n_written >= MAX_OPEN - 1:
-                self.flow.pause_reading()
-
-    def _respond(self, number: int, response: bytes) -> None:
-        self._ready[number] = response
-        self._flush()
-
-    def _flush(self) -> None:
-        """Writes the responses whose turn has come."""
-        responses: list[bytes] = []
-        while (response := self._ready.pop(self._n_written, None)) is not None:
-            responses.append(response)
-            self._n_written += 1
-        if not responses or self.transport.is_closing():
-            return
-        self.was_active = True
-        self.transport.write(b"".join(responses))
-        self.server_state.total_requests += len(responses)
-        if self._n_written - 1 == self._last:
-            self.transport.close()
-        elif self._is_lane_idle():
-            self._lane_is_done()
-
-    def _lane_is_done(self) -> None:
-        """All requests are answered: goes on with what had to wait for that."""
-        if self.pipeline:
-            cycle, app = self.pipeline.pop()
-            self._start_asgi_task(cycle, app)
-        else:
-            self.flow.resume_reading()
-            self.write_refusal()
 
     def _remember_head(self, app: str, n_body_bytes: int) -> None:
         whole = self._whole
