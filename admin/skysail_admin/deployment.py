@@ -39,7 +39,7 @@ class DeploymentMethods(ModelMethods, ReplicaMethods):
         self,
         name: str,
         version: VersionName,
-        input_type: str,
+        input_type: str | None,
         model: Any,
         *,
         num_replicas: int = 1,
@@ -47,6 +47,7 @@ class DeploymentMethods(ModelMethods, ReplicaMethods):
         batch_size: int = -1,
         method: str = "predict",
         warm_up_rows: list[Any] | None = None,
+        accelerate: bool = True,
         wait: bool = True,
         timeout_s: float = DEFAULT_WAIT_S,
         progress: ProgressCallback | None = None,
@@ -54,10 +55,12 @@ class DeploymentMethods(ModelMethods, ReplicaMethods):
         """Deploys a model under a name and version; it becomes the current version once a replica answers.
 
         :param model: a fitted scikit-learn estimator, a Python function (a batch in, one output per row out), or the
-            path of a folder with a `model.py`.
+            path of a folder with a `model.py` or of a `.skysail` file.
+        :param input_type: None: what the folder's or file's own manifest or validation rows say.
         :param batch_size: rows per batch at most; -1 lets the query frontend find out.
         :param method: what an estimator answers with: predict, predict_proba or decision_function.
         :param warm_up_rows: rows the container predicts before it takes queries.
+        :param accelerate: let a scikit-learn estimator be served by a faster form that gave the same outputs.
         :param wait: return only when a replica answers; else as soon as the version is known.
         :param progress: called with a `ProgressEvent` now and then; without it a terminal shows a progress bar.
 
@@ -71,10 +74,10 @@ class DeploymentMethods(ModelMethods, ReplicaMethods):
         """
         with progress_to(progress) as show:
             show(ProgressEvent("packing", f"packing {name}:{version}"))
-            with packed(model, input_type, method=method, warm_up_rows=warm_up_rows) as artifact:
+            with packed(model, input_type, method=method, warm_up_rows=warm_up_rows, accelerate=accelerate) as artifact:
                 request = {
                     "version": str(version),
-                    "input_type": input_type,
+                    "input_type": artifact.input_type,
                     "artifact": artifact.sha256,
                     "labels": labels or [],
                     "n_replicas": num_replicas,

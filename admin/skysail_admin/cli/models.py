@@ -37,13 +37,26 @@ def deploy(
         typer.Argument(metavar="PATH", help="A folder with a model.py, a model's file, or a pickle you made yourself."),
     ],
     input_type: Annotated[
-        str, typer.Option("--input-type", "-t", help="integers, floats, doubles, strings, bytes, json or tensor.")
-    ],
+        str | None,
+        typer.Option(
+            "--input-type",
+            "-t",
+            help="integers, floats, doubles, strings, bytes, json or tensor; without it, what a folder's manifest or "
+            "validation rows say.",
+        ),
+    ] = None,
     replicas: Annotated[int, typer.Option("--replicas", "-n", help="Containers to run.")] = 1,
     method: Annotated[
         str, typer.Option("--method", help="predict, predict_proba, ... as the model's framework has it.")
     ] = "predict",
     batch_size: Annotated[int, typer.Option("--batch-size", help="Rows per batch at most; -1: found out.")] = -1,
+    accelerate: Annotated[
+        bool,
+        typer.Option(
+            "--accelerate/--no-accelerate",
+            help="Let a faster form of an estimator answer if it gives the same outputs.",
+        ),
+    ] = True,
     wait: Wait = True,
     timeout_s: Timeout = DEFAULT_WAIT_S,
 ) -> None:
@@ -58,6 +71,7 @@ def deploy(
             num_replicas=replicas,
             method=method,
             batch_size=batch_size,
+            accelerate=accelerate,
             wait=wait,
             timeout_s=timeout_s,
             progress=_quiet if session.output.as_json else None,

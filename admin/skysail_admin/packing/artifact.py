@@ -12,18 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from skysail_admin.errors import InvalidRequestError, SkysailError
-from skysail_admin.input_types import canonical_input_type
 from skysail_admin.packing.archive import ArchiveEntry, sha256_of, write_archive
 from skysail_admin.packing.estimator import estimator_entries, is_estimator
 from skysail_admin.packing.folder import folder_entries
 from skysail_admin.packing.function import function_entries
+from skysail_admin.packing.known_input_type import known_input_type
 from skysail_admin.packing.native import (
     is_native_file,
     is_native_object,
     native_file_entries,
     native_object_entries,
 )
+from skysail_admin.packing.portable import is_portable, read_portable
 from skysail_admin.packing.pytorch import is_torch_file, is_torch_model, torch_file_entries, torch_model_entries
+from skysail_admin.packing.skops_file import is_skops_file, skops_file_entries
 from skysail_admin.packing.tensorflow import (
     is_keras_file,
     is_keras_model,
@@ -43,9 +45,8 @@ _OBJECTS: Sequence[tuple[Callable[[object], bool], Callable[..., list[ArchiveEnt
     (is_native_object, native_object_entries),
     (is_keras_model, keras_model_entries),
     (is_torch_model, torch_model_entries),
-    (is_estimator, estimator_entries),
 )
-"""Models of libraries go before functions, for most of them can be called."""
+"""Models of libraries go before estimators, which some of them are as well, and before functions, which most can be."""
 
 
 @dataclass(frozen=True)
@@ -54,25 +55,36 @@ class Artifact:
     sha256: str
     size_bytes: int
     n_files: int
+    input_type: str
 
 
 @contextmanager
 def packed(
-    model: Any, input_type: str, *, method: str = "predict", warm_up_rows: list[Any] | None = None
+    model: Any,
+    input_type: str | None = None,
+    *,
+    method: str = "predict",
+    warm_up_rows: list[Any] | None = None,
+    accelerate: bool = True,
 ) -> Iterator[Artifact]:
     """The model as an artifact, which lasts as long as the context.
 
-    :param model: a fitted estimator, another library's model object, a callable, or the path of a folder or of a
-        model's file.
+    :param model: a fitted estimator, another library's model object, a callable, or the path of a folder, of a model's
+        file or of a `.skysail` file.
+    :param input_type: None: as a folder's or a `.skysail` file's own manifest or validation rows say.
+    :param accelerate: whether a faster form of a scikit-learn estimator may be served; a folder's manifest says it itself.
     :raises InvalidRequestError: it is none of these, or cannot be packed, or there is no such input type.
     :raises SkysailError: the disk is full.
     """
-    input_type = canonical_input_type(input_type)
+    input_type = known_input_type(model, input_type)
+    if is_portable(model):
+        yield _portable(Path(model).expanduser(), input_type, warm_up_rows)
+        return
     with tempfile.TemporaryDirectory(prefix="skysail-pack-") as folder:
         staging = Path(folder)
         try:
-            entries = _entries(model, staging, input_type, method, warm_up_rows)
-            yield _write(entries, staging / "artifact.zip")
+            entries = _entries(model, staging, input_type, method, warm_up_rows, accelerate)
+            yield _write(entries, staging / "artifact.zip", input_type)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
@@ -83,13 +95,20 @@ def packed(
 
 
 def _entries(
-    model: Any, staging: Path, input_type: str, method: str, warm_up_rows: list[Any] | None
+    model: Any, staging: Path, input_type: str, method: str, warm_up_rows: list[Any] | None, accelerate: bool
 ) -> list[ArchiveEntry]:
     if isinstance(model, str | os.PathLike):
-        return _entries_of_path(Path(model).expanduser(), input_type, method, warm_up_rows)
+        path = Path(model).expanduser()
+        if is_skops_file(path):
+            return skops_file_entries(path, input_type, method=method, warm_up_rows=warm_up_rows, accelerate=accelerate)
+        return _entries_of_path(path, input_type, method, warm_up_rows)
     for is_kind, entries in _OBJECTS:
         if is_kind(model):
             return entries(model, staging, input_type, method=method, warm_up_rows=warm_up_rows)
+    if is_estimator(model):
+        return estimator_entries(
+            model, staging, input_type, method=method, warm_up_rows=warm_up_rows, accelerate=accelerate
+        )
     if callable(model):
         return function_entries(model, staging, input_type, warm_up_rows=warm_up_rows)
     raise InvalidRequestError(
@@ -105,13 +124,24 @@ def _entries_of_path(path: Path, input_type: str, method: str, warm_up_rows: lis
             return entries(path, input_type, method=method, warm_up_rows=warm_up_rows)
     if path.is_file():
         raise InvalidRequestError(
-            f"{path} is neither a folder nor a model's file: .onnx, .json or .ubj (XGBoost), .txt (LightGBM), .keras, "
+            f"{path} is neither a folder nor a model's file: .onnx, .json or .ubj (XGBoost), .txt (LightGBM), .skops, .keras, "
             ".pt (TorchScript) or .pt2 (PyTorch)",
             field="model",
         )
     return folder_entries(path, input_type, warm_up_rows)
 
 
-def _write(entries: list[ArchiveEntry], path: Path) -> Artifact:
+def _portable(path: Path, input_type: str, warm_up_rows: list[Any] | None) -> Artifact:
+    """A packed model is deployed as it is."""
+    manifest, n_files = read_portable(path)
+    written = manifest.get("input_type", input_type)
+    if written != input_type:
+        raise InvalidRequestError(f"{path} was packed for input type {written}, not {input_type}", field="input_type")
+    if warm_up_rows is not None:
+        raise InvalidRequestError(f"{path} is packed already; give warm_up_rows when packing", field="warm_up_rows")
+    return Artifact(path, sha256_of(path), path.stat().st_size, n_files, input_type)
+
+
+def _write(entries: list[ArchiveEntry], path: Path, input_type: str) -> Artifact:
     write_archive(entries, path)
-    return Artifact(path, sha256_of(path), path.stat().st_size, len(entries))
+    return Artifact(path, sha256_of(path), path.stat().st_size, len(entries), input_type)

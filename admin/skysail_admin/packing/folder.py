@@ -10,9 +10,11 @@ from typing import Any
 
 from skysail_admin.errors import InvalidRequestError
 from skysail_admin.packing.archive import ArchiveEntry
+from skysail_admin.packing.input_schema import derived_schema
 from skysail_admin.packing.manifest import MANIFEST_NAME, manifest_bytes, new_manifest
 from skysail_admin.packing.mlflow import is_mlflow_model, mlflow_manifest
 from skysail_admin.packing.tensorflow import is_saved_model, saved_model_manifest
+from skysail_admin.packing.validation_file import VALIDATION_FILES, validation_inputs
 
 __all__ = ["folder_entries"]
 
@@ -36,11 +38,25 @@ def folder_entries(folder: Path, input_type: str, warm_up_rows: list[Any] | None
     entries = list(_walk(folder, folder.resolve(), ()))
     names = {entry.name for entry in entries}
     if MANIFEST_NAME in names:
-        _check_manifest(folder / MANIFEST_NAME, names)
+        manifest = _checked_manifest(folder / MANIFEST_NAME, names, input_type)
     else:
         manifest = _new_manifest(folder, names, input_type, warm_up_rows)
-        entries.append(ArchiveEntry(MANIFEST_NAME, manifest_bytes(manifest)))
+    derived = _validation(folder, names, manifest, input_type)
+    if derived or MANIFEST_NAME not in names:
+        entries = [entry for entry in entries if entry.name != MANIFEST_NAME]
+        entries.append(ArchiveEntry(MANIFEST_NAME, manifest_bytes(manifest | derived)))
     return entries
+
+
+def _validation(folder: Path, names: set[str], manifest: dict[str, Any], input_type: str) -> dict[str, Any]:
+    """What the manifest is to say besides: the validation file, and the schema that its rows imply."""
+    name = manifest.get("validation") or next((name for name in VALIDATION_FILES if name in names), None)
+    if name is None or "input_schema" in manifest:
+        return {}
+    if name not in names:
+        raise InvalidRequestError(f"the validation file {name!r} is not in {folder}", field="model")
+    rows = validation_inputs(folder / name, is_object=input_type == "json")
+    return {"validation": name, "input_schema": derived_schema(rows, input_type)}
 
 
 def _new_manifest(folder: Path, names: set[str], input_type: str, warm_up_rows: list[Any] | None) -> dict[str, Any]:
@@ -100,7 +116,7 @@ def _check_regular(path: Path) -> None:
         raise InvalidRequestError(f"{path} is not a file; a model's folder holds files and folders", field="model")
 
 
-def _check_manifest(path: Path, names: set[str]) -> None:
+def _checked_manifest(path: Path, names: set[str], input_type: str) -> dict[str, Any]:
     try:
         manifest = json.loads(path.read_bytes())
     except ValueError as error:
@@ -110,6 +126,10 @@ def _check_manifest(path: Path, names: set[str]) -> None:
     file = manifest.get("file")
     if file is not None and file not in names and not _is_folder(file, names):
         raise InvalidRequestError(f"{path} names the file {file!r}, which is not in the folder", field="model")
+    written = manifest.get("input_type", input_type)
+    if written != input_type:
+        raise InvalidRequestError(f"{path} says input type {written}, not {input_type}", field="input_type")
+    return manifest
 
 
 def _is_folder(file: object, names: set[str]) -> bool:

@@ -1,0 +1,112 @@
+"""The schema that validation rows imply: the names, types and shapes of the fields of an input row. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from skysail_admin.errors import InvalidRequestError
+
+__all__ = ["MAX_FIELDS", "derived_schema"]
+
+MAX_FIELDS = 1_000
+"""As many as the registry keeps."""
+
+ANY_LENGTH = -1
+
+_TYPES_OF_ROWS = {"integers": "integer", "floats": "number", "doubles": "number", "strings": "string", "bytes": "bytes"}
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What is known of one field: `type` None when only nulls or empty lists were seen."""
+
+    type: str | None = None
+    shape: tuple[int, ...] | None = None
+    is_optional: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        shape = self.shape or ()
+        if self.type is None:  # lists that were empty in all rows say nothing about their length
+            shape = tuple(side or ANY_LENGTH for side in shape)
+        return {"type": self.type or "any", "shape": list(shape)}
+
+
+_ANY = _Kind("any", ())
+
+
+def derived_schema(rows: Sequence[Any], input_type: str) -> dict[str, Any]:
+    """The schema of `rows`: `{"fields": [...]}` when they are objects, else `{"type": ..., "shape": ...}`.
+
+    Integers and fractions together are numbers, lists of different lengths are of any length, what is null or missing
+    in some row is optional, and what has no one type or depth is of type `any`.
+
+    :raises InvalidRequestError: the rows have more fields than a schema may.
+    """
+    if input_type == "json" and all(isinstance(row, dict) for row in rows):
+        return {"fields": _fields(rows)}
+    kind = _merged_all(_kind(row) for row in rows)
+    if input_type in _TYPES_OF_ROWS:
+        kind = _Kind(_TYPES_OF_ROWS[input_type], kind.shape)
+    elif input_type == "tensor":
+        kind = _Kind("number", kind.shape)
+    return kind.as_json()
+
+
+def _fields(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    if len(names) > MAX_FIELDS:
+        raise InvalidRequestError(
+            f"the validation rows have {len(names)} fields; at most {MAX_FIELDS} are possible, put numbers into lists",
+            field="model",
+        )
+    fields = []
+    for name in names:
+        kind = _merged_all(_kind(row.get(name)) for row in rows)
+        fields.append({"name": name, **kind.as_json(), "optional": kind.is_optional})
+    return fields
+
+
+def _kind(value: Any) -> _Kind:
+    if value is None:
+        return _Kind(is_optional=True)
+    if isinstance(value, list):
+        items = _merged_all(map(_kind, value))
+        if items.is_optional:  # a null among the values of a list
+            return _Kind("any", (len(value),))
+        return _Kind(items.type, (len(value), *(items.shape or ())))
+    if isinstance(value, bool):
+        return _Kind("boolean", ())
+    if isinstance(value, int | float):
+        return _Kind("integer" if isinstance(value, int) else "number", ())
+    return _Kind("string", ()) if isinstance(value, str) else _ANY
+
+
+def _merged_all(kinds: Iterable[_Kind]) -> _Kind:
+    merged = _Kind()
+    for kind in kinds:
+        merged = _merged(merged, kind)
+    return merged
+
+
+def _merged(one: _Kind, other: _Kind) -> _Kind:
+    is_optional = one.is_optional or other.is_optional
+    if one.shape is None or other.shape is None:
+        known = other if one.shape is None else one
+        return _Kind(known.type, known.shape, is_optional)
+    flat, deep = sorted((one, other), key=lambda kind: len(kind.shape or ()))
+    if len(one.shape) != len(other.shape) and flat.type is not None:
+        return _Kind("any", (), is_optional)
+    # What is behind an empty list is not known, so it agrees with any depth.
+    sides = [a if a == b else ANY_LENGTH for a, b in zip(flat.shape or (), deep.shape or (), strict=False)]
+    shape = (*sides, *(deep.shape or ())[len(sides) :])
+    return _Kind(_merged_type(one.type, other.type), shape, is_optional)
+
+
+def _merged_type(one: str | None, other: str | None) -> str | None:
+    if one is None or other is None:
+        return one or other
+    if one == other:
+        return one
+    return "number" if {one, other} == {"integer", "number"} else "any"

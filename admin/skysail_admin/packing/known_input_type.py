@@ -1,0 +1,59 @@
+"""The input type of a model that nobody was told: what its manifest or its validation rows say."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from skysail_admin.errors import InvalidRequestError
+from skysail_admin.input_types import canonical_input_type
+from skysail_admin.packing.manifest import MANIFEST_NAME
+from skysail_admin.packing.portable import is_portable, read_portable
+from skysail_admin.packing.validation_file import VALIDATION_FILES, validation_inputs
+
+__all__ = ["known_input_type"]
+
+
+def known_input_type(model: Any, asked: str | None) -> str:
+    """The input type that is asked for, else the one that a folder or a `.skysail` file says itself.
+
+    :raises InvalidRequestError: there is no such type, or the model says none.
+    """
+    if asked is not None:
+        return canonical_input_type(asked)
+    found = _said(model)
+    if found is None:
+        raise InvalidRequestError("the model does not say its input type, so it has to be given", field="input_type")
+    return canonical_input_type(found)
+
+
+def _said(model: Any) -> str | None:
+    if is_portable(model):
+        return _text(read_portable(Path(model).expanduser())[0])
+    if not isinstance(model, str | os.PathLike) or not Path(model).expanduser().is_dir():
+        return None
+    folder = Path(model).expanduser()
+    if (folder / MANIFEST_NAME).is_file():
+        try:
+            return _text(json.loads((folder / MANIFEST_NAME).read_bytes()))
+        except ValueError:  # packing tells what is wrong with it
+            return None
+    name = next((name for name in VALIDATION_FILES if (folder / name).is_file()), None)
+    return None if name is None else _of_rows(validation_inputs(folder / name, is_object=True))
+
+
+def _text(manifest: Any) -> str | None:
+    value = manifest.get("input_type") if isinstance(manifest, dict) else None
+    return value if isinstance(value, str) else None
+
+
+def _of_rows(rows: list[Any]) -> str | None:
+    """Objects are json, texts are strings, flat lists of numbers are doubles; anything else has to be said."""
+    if all(isinstance(row, dict) for row in rows):
+        return "json"
+    if all(isinstance(row, str) for row in rows):
+        return "strings"
+    is_flat = all(isinstance(row, list) and all(isinstance(item, int | float) for item in row) for row in rows)
+    return "doubles" if is_flat else None
