@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,16 @@ def test_a_folder_with_only_a_model_py_needs_no_manifest(tmp_path: Path) -> None
         ({"libraries": []}, "libraries"),
         ({"input_type": "vectors"}, "input_type"),
         ({"warm_up_rows": "1"}, "warm_up_rows"),
+        ({"outputs": ["scores", 1]}, "outputs"),
+        ({"classes": "ab"}, "classes"),
+        ({"signature": 1}, "signature"),
+        ({"threads": 0}, "threads"),
+        ({"threads": True}, "threads"),
+        ({"accelerate": "no"}, "accelerate"),
+        ({"tolerance": -1}, "tolerance"),
+        ({"tolerance": "1e-5"}, "tolerance"),
+        ({"validation": []}, "validation"),
+        ({"input_schema": []}, "input_schema"),
     ],
 )
 def test_a_wrong_manifest_is_refused_with_its_field(tmp_path: Path, change: dict[str, object], field: str) -> None:
@@ -126,6 +137,36 @@ def test_a_file_that_is_no_model_is_refused_with_the_reason(tmp_path: Path) -> N
 def test_pickles_of_another_python_are_refused(tmp_path: Path, framework: str) -> None:
     with pytest.raises(ModelLoadError, match=r"saved by Python 2\.7 and this container runs Python 3\."):
         loaded(manifest_folder(tmp_path, {**GOOD, "framework": framework, "python": "2.7"}))
+
+
+@pytest.mark.parametrize(
+    ("framework", "module", "extra"),
+    [
+        ("onnx", "onnxruntime", "onnx"),
+        ("xgboost", "xgboost", "xgboost"),
+        ("lightgbm", "lightgbm", "lightgbm"),
+        ("python", "cloudpickle", "python"),
+    ],
+)
+def test_a_missing_library_is_told_with_the_extra_that_brings_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, framework: str, module: str, extra: str
+) -> None:
+    loader = "python_function" if framework == "python" else framework
+    monkeypatch.delitem(sys.modules, f"skysail_container.loaders.{loader}", raising=False)
+    monkeypatch.setitem(sys.modules, module, None)  # Python's own way to say that it cannot be imported
+    with pytest.raises(
+        ModelLoadError, match=rf"needs the module '{module}'.* pip install 'skysail-container\[{extra}\]'"
+    ):
+        loaded(manifest_folder(tmp_path, {**GOOD, "framework": framework}))
+
+
+def test_a_library_under_the_name_of_its_smaller_distribution_is_no_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    installed = version("xgboost-cpu")
+    with caplog.at_level(logging.WARNING):
+        loaded(function_folder(tmp_path / "model", len, libraries={"xgboost": installed}))
+    assert "xgboost" not in caplog.text
 
 
 def test_other_library_versions_are_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
