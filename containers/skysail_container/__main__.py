@@ -1,6 +1,7 @@
 """`python -m skysail_container --model DIR --listen ADDRESS`: one model version behind RPC."""
 
 import asyncio
+import faulthandler
 import io
 import logging
 import os
@@ -11,6 +12,7 @@ from typing import NoReturn
 
 from skysail_container.check import check
 from skysail_container.lifetime import EXIT_NO_MODEL, EXIT_STOPPED, Ending, serve
+from skysail_container.process_group import end_other_processes
 from skysail_container.settings import read_settings
 
 __all__ = ["main"]
@@ -29,6 +31,7 @@ EXIT_PATIENCE_S = 2.0
 
 def main() -> NoReturn:
     """Runs a container until it is told to stop, and exits."""
+    faulthandler.enable()  # a crash in native code leaves the stack in the log
     settings = read_settings(sys.argv[1:], os.environ)
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -53,6 +56,9 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
 
 def _exit(ending: Ending) -> NoReturn:
+    n_ended = end_other_processes()
+    if n_ended:
+        logging.getLogger(__name__).warning("ended %d processes that the model left behind", n_ended)
     logging.shutdown()
     sys.stdout.flush()
     if ending.is_model_busy:  # tearing the interpreter down under a running model can crash in its native code

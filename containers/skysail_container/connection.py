@@ -126,6 +126,12 @@ class Connection:
         else:
             self._shut_down_writing()
 
+    def leave_to_parent(self) -> None:
+        """Called in a forked process: closes its copy of the socket and nothing else."""
+        fd = self._sock.detach()
+        if fd >= 0:
+            os.close(fd)
+
     def close(self) -> None:
         """Closes the connection at once."""
         if self._is_closed:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from skysail_container.address import TcpAddress, UnixAddress, bound_socket
 from skysail_container.errors import ListenError, ModelLoadError
+from skysail_container.fork_guard import guard_forks
 from skysail_container.load_report import report, write_report
 from skysail_container.loading import agreed_input_type, load_checked
 from skysail_container.manifest import Manifest, read_manifest
@@ -18,6 +19,7 @@ from skysail_container.model import Model
 from skysail_container.server import Server
 from skysail_container.service_statistics import ServiceStatistics
 from skysail_container.settings import Settings
+from skysail_container.watchdog import Watchdog
 from skysail_container.work_queue import WorkQueue
 from skysail_container.worker import Worker
 
@@ -73,13 +75,16 @@ class _Lifetime:
         queue = WorkQueue(settings.max_queued_batches, settings.max_queued_bytes)
         self._worker = Worker(self._load, queue, statistics, time.monotonic)
         self._server = Server(settings, self._input_type, self._worker, statistics, time.monotonic)
+        self._watchdog = Watchdog(self._worker, settings.batch_limit_s, time.monotonic)
 
     async def run(self) -> Ending:
         listener = bound_socket(self._settings.listen)
+        guard_forks(lambda: self._leave_to_parent(listener))
         try:
             self._watch_for_stops()
             return await self._load_and_serve(listener)
         finally:
+            self._watchdog.stop()
             self._server.stop_listening()
             listener.close()
             if isinstance(self._settings.listen, UnixAddress):
@@ -93,9 +98,10 @@ class _Lifetime:
             return Ending(EXIT_STOPPED, is_model_busy=True)
         if self._load_error is not None:
             raise self._load_error
-        self._server.listen(listener)
         load_s = time.monotonic() - started_s
-        self._tell_report(load_s)
+        self._tell_report(load_s)  # before anybody can see that the model is ready
+        self._server.listen(listener)
+        self._watchdog.start()
         _log.info(
             "ready: model %s:%s for %s on %s, loaded and warm after %.1f s",
             self._settings.name,
@@ -135,6 +141,14 @@ class _Lifetime:
 
     def _load(self) -> Model:
         return load_checked(self._settings.model, self._manifest, self._input_type).model
+
+    def _leave_to_parent(self, listener: socket.socket) -> None:
+        """In a process that the model forked: no socket of ours stays open there, and none of our code goes on."""
+        self._worker.leave_to_parent()
+        self._server.leave_to_parent()
+        fd = listener.detach()
+        if fd >= 0:
+            os.close(fd)
 
     def _on_loaded(self, error: ModelLoadError | None) -> None:
         self._load_error = error

@@ -91,6 +91,11 @@ class Server:
             self._listener.close()
             self._listener = None
 
+    def leave_to_parent(self) -> None:
+        """Called in a process that the model forked: closes its copies of the clients' sockets, and only these."""
+        for connection in self._connections:
+            connection.leave_to_parent()
+
     async def drain(self) -> None:
         """Refuses new batches and returns when those taken in have been answered."""
         self._is_draining = True

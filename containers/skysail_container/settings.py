@@ -67,6 +67,10 @@ class Settings:
     drain_timeout_s: float = 30.0
     """Seconds that batches taken in may take to finish once the process is told to stop; then it exits with 1."""
 
+    batch_limit_s: float = 60.0
+    """Seconds that one batch may take, or until its deadline if that is later; then the process ends with 6: its model
+    is blocked, and a new process answers sooner than one that never comes back."""
+
     report_file: Path | None = None
     """Where what loading had to tell is written once the model is ready (load_report.py); None: nowhere."""
 
@@ -119,6 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--hello-timeout-s", type=_seconds, help="time a client has for its hello (default: 10)")
     add("--frame-timeout-s", type=_seconds, help="time a client has to finish a frame (default: 60)")
     add("--drain-timeout-s", type=_seconds, help="time batches have to finish on a stop (default: 30)")
+    add("--batch-limit-s", type=_seconds, help="time a batch may take before its model counts as blocked (default: 60)")
     add("--report-file", type=Path, help="written once ready: what the model is served by, notes of its loading")
     add("--check", type=Path, help="load, validate and time the model, write what was found to this file, and end")
     add("--log-level", type=_one_of(LOG_LEVELS), help=f"one of {', '.join(LOG_LEVELS)} (default: INFO)")

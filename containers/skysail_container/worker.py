@@ -1,8 +1,11 @@
 """The thread that loads the model and runs its batches, one at a time."""
 
 import logging
+import math
+import os
 from collections.abc import Callable
 from threading import Lock, Thread, get_ident
+from typing import NoReturn
 
 from skysail_container.batch_execution import run_batch
 from skysail_container.batch_output import BatchOutput, failed_batch
@@ -15,7 +18,10 @@ from skysail_container.service_statistics import ServiceStatistics
 from skysail_container.wire import RefusalCode, Refused, Result
 from skysail_container.work_queue import Recipient, Work, WorkQueue
 
-__all__ = ["Worker"]
+__all__ = ["EXIT_FORKED", "Worker"]
+
+EXIT_FORKED = 1
+"""Of a process that the model forked and that came back to us instead of ending by itself."""
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +52,9 @@ class Worker:
         self._thread_id = 0
         self._is_stopping = False
         self._is_running = False
+        self.running_since_s = math.inf
+        self.running_deadline_s = -math.inf
+        self._is_forked = False
         self._when_idle: list[Callable[[], None]] = []
 
     def start(self, loaded: Callable[[ModelLoadError | None], None], crashed: Callable[[], None]) -> None:
@@ -92,6 +101,10 @@ class Worker:
                 "running": int(self._is_running),
             }
 
+    def leave_to_parent(self) -> None:
+        """Called in a process that the model forked: should it come back from the model, it ends."""
+        self._is_forked = True
+
     def stop(self) -> None:
         """Ends the thread after the batches submitted so far; does not wait for it."""
         self._is_stopping = True
@@ -100,7 +113,7 @@ class Worker:
     def _main(self, loaded: Callable[[ModelLoadError | None], None], crashed: Callable[[], None]) -> None:
         self._thread_id = get_ident()
         try:
-            model = self._load()
+            model = self._loaded_model()
         except ModelLoadError as error:
             self.inlet.close()
             loaded(error)
@@ -118,6 +131,13 @@ class Worker:
         self.inlet.close()
         if is_crashed:
             crashed()
+
+    def _loaded_model(self) -> Model:
+        try:
+            return self._load()
+        finally:
+            if self._is_forked:
+                self._end_fork()
 
     def _serve_next(self, model: Model) -> None:
         with self._lock:
@@ -137,14 +157,17 @@ class Worker:
             callback()
 
     def _run(self, model: Model, work: Work) -> None:
-        started_s = self._clock()
+        self.running_since_s = started_s = self._clock()
+        self.running_deadline_s = work.deadline_s
         n_rows = work.rows.n_rows
         self.inlet.begin_batch()
         try:
-            output = run_batch(model, work.rows, lambda: self._clock() < work.deadline_s)
+            output = run_batch(model, work.rows, lambda: self._clock() < work.deadline_s and not self._is_forked)
         except Exception as error:
             _log.exception("a batch of %d rows failed outside its model", n_rows)
             output = failed_batch(n_rows, exception_text(error))
+        if self._is_forked:
+            self._end_fork()
         computing_s = self._clock() - started_s
         queued_s = started_s - work.taken_in_s
         self._statistics.count_batch(n_rows, len(output.errors or ()), queued_s, computing_s)
@@ -152,6 +175,11 @@ class Worker:
         if output.errors:
             self._errors.batch_failed(n_rows, output.errors)
         self.inlet.end_batch(self._clock() - started_s)
+        self.running_since_s = math.inf
+
+    def _end_fork(self) -> NoReturn:
+        _log.warning("a process that the model forked came back from the model: it is ended here")
+        os._exit(EXIT_FORKED)
 
     def _reply(self, work: Work, output: BatchOutput, queued_s: float, computing_s: float) -> None:
         result = Result(work.batch_id, int(queued_s * 1e6), int(computing_s * 1e6), output.rows, output.errors)

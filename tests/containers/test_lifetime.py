@@ -181,7 +181,7 @@ def predict(rows):
     [
         ("import not_a_module_of_anyone", {}, "needs the module 'not_a_module_of_anyone'", True),
         ("raise SystemExit(9)", {}, "the model cannot be loaded: SystemExit: 9", True),
-        ("predict = 5", {}, "neither a class Model nor a function predict", False),
+        ("predict = 5", {}, "nor a class Model, nor a function predict", False),
         ("def predict(rows): raise ValueError('odd')", {"warm_up_rows": [[1]]}, "row 0: ValueError: odd", False),
         (SUM, {"warm_up_rows": ["x"]}, "skysail.json: warm_up_rows: not rows of input type doubles", True),
         (SUM, {"input_type": "strings"}, "says input type strings and the container is started for doubles", False),

@@ -75,8 +75,12 @@ def started_container(
     listen: str | None = None,
     pass_fds: tuple[int, ...] = (),
     environment: dict[str, str] | None = None,
+    is_leader: bool = False,
 ) -> Iterator[ContainerProcess]:
-    """A container that may still be loading; it is killed at the end should it still run."""
+    """A container that may still be loading; it is killed at the end should it still run.
+
+    `is_leader`: of a process group of its own, as backends start it.
+    """
     with short_folder() as folder:
         log_path = folder / "log"
         with log_path.open("wb") as log:
@@ -93,6 +97,7 @@ def started_container(
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
                 pass_fds=pass_fds,
+                start_new_session=is_leader,
                 env=None if environment is None else {**os.environ, **environment},
             )
         try:
