@@ -72,7 +72,8 @@ def packed(
     :param model: a fitted estimator, another library's model object, a callable, or the path of a folder, of a model's
         file or of a `.skysail` file.
     :param input_type: None: as a folder's or a `.skysail` file's own manifest or validation rows say.
-    :param accelerate: whether a faster form of a scikit-learn estimator may be served; a folder's manifest says it itself.
+    :param accelerate: whether a faster form of a scikit-learn estimator may be served; a folder's own manifest says
+        it there.
     :raises InvalidRequestError: it is none of these, or cannot be packed, or there is no such input type.
     :raises SkysailError: the disk is full.
     """
@@ -124,8 +125,8 @@ def _entries_of_path(path: Path, input_type: str, method: str, warm_up_rows: lis
             return entries(path, input_type, method=method, warm_up_rows=warm_up_rows)
     if path.is_file():
         raise InvalidRequestError(
-            f"{path} is neither a folder nor a model's file: .onnx, .json or .ubj (XGBoost), .txt (LightGBM), .skops, .keras, "
-            ".pt (TorchScript) or .pt2 (PyTorch)",
+            f"{path} is neither a folder nor a model's file: .onnx, .json or .ubj (XGBoost), .txt (LightGBM), .skops, "
+            ".keras, .pt (TorchScript) or .pt2 (PyTorch)",
             field="model",
         )
     return folder_entries(path, input_type, warm_up_rows)

@@ -14,6 +14,7 @@ import cloudpickle
 from skysail_admin.errors import InvalidRequestError
 from skysail_admin.packing.archive import ArchiveEntry
 from skysail_admin.packing.manifest import MANIFEST_NAME, installed_versions, manifest_bytes, new_manifest
+from skysail_admin.packing.skops_file import SKOPS_SUFFIX, skops_file_entries, write_skops
 from skysail_admin.packing.user_code import is_user_module, travelling_by_value
 
 __all__ = ["METHODS", "estimator_entries", "is_estimator"]
@@ -35,13 +36,22 @@ def is_estimator(model: object) -> bool:
 
 
 def estimator_entries(
-    model: Any, staging: Path, input_type: str, *, method: str, warm_up_rows: list[Any] | None
+    model: Any,
+    staging: Path,
+    input_type: str,
+    *,
+    method: str,
+    warm_up_rows: list[Any] | None,
+    accelerate: bool = True,
 ) -> list[ArchiveEntry]:
-    """Writes the estimator into `staging`.
+    """Writes the estimator into `staging`: with skops where that suffices, else pickled.
 
     :raises InvalidRequestError: it is not fitted, cannot be pickled, or has no such method.
     """
     _check(model, method)
+    path = staging / f"model{SKOPS_SUFFIX}"
+    if write_skops(model, path):
+        return skops_file_entries(path, input_type, method=method, warm_up_rows=warm_up_rows, accelerate=accelerate)
     path = staging / _FILE
     modules = _dump(model, path)
     manifest = new_manifest(
@@ -53,6 +63,7 @@ def estimator_entries(
             {"scikit-learn", "numpy", "scipy", "joblib"} | (modules & {"xgboost", "lightgbm"})
         ),
         warm_up_rows=warm_up_rows,
+        accelerate=None if accelerate else False,
     )
     return [ArchiveEntry(_FILE, path), ArchiveEntry(MANIFEST_NAME, manifest_bytes(manifest))]
 
