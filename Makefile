@@ -35,7 +35,7 @@ test: $(FRAMEWORKS) ## run the whole test suite
 	@$(BIN)/pytest -n 4 --dist loadgroup
 
 test-torch: $(STAMP) ## run the tests with PyTorch, in an environment of their own (.venv-torch)
-	@bash scripts/setup-torch.sh .venv-torch $(BIN)/python && .venv-torch/bin/python -m pytest tests/torch
+	@bash scripts/setup-torch.sh .venv-torch $(BIN)/python && .venv-torch/bin/python -m pytest tests/pytorch
 
 lint: $(STAMP) ## style, format and import contracts
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports --no-cache
