@@ -77,7 +77,8 @@ class ValidationError(ModelLoadError):
         listed = [f"  {text}" for text in differences[:n_listed]]
         if len(differences) > n_listed:
             listed.append(f"  and {len(differences) - n_listed} more")
-        text = f"the model does not pass its validation: {len(differences)} differences in the {n_rows} rows of {file}"
+        found = "1 difference" if len(differences) == 1 else f"{len(differences)} differences"
+        text = f"the model does not pass its validation: {found} in the {n_rows} rows of {file}"
         super().__init__("\n".join([text, *listed]))
         self.differences = tuple(differences)
 

@@ -50,7 +50,7 @@ def test_warm_up_rows_are_timed_where_nothing_else_is_there(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ("def predict(rows): return [0] * len(rows)", "1 differences in the 1 rows of validation.jsonl"),
+        ("def predict(rows): return [0] * len(rows)", "1 difference in the 1 rows of validation.jsonl"),
         ("raise RuntimeError('no licence')", "RuntimeError: no licence"),
         ("x = 1", "defines neither"),
         ("import signal\nsignal.signal(signal.SIGUSR1, signal.SIG_IGN)  # raise", "only works in main thread"),

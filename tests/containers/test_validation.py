@@ -45,7 +45,7 @@ def test_a_difference_names_the_row_what_was_expected_and_what_came(sums: Path) 
     with pytest.raises(ValidationError) as caught:
         checked(sums)
     assert caught.value.differences == ("row 2 (line 3), output: expected 5, got 4.0 (tolerance 0.01)",)
-    assert str(caught.value).startswith("the model does not pass its validation: 1 differences in the 2 rows of ")
+    assert str(caught.value).startswith("the model does not pass its validation: 1 difference in the 2 rows of ")
 
 
 def test_at_most_ten_differences_are_listed_and_the_rest_is_counted(sums: Path) -> None:
