@@ -28,6 +28,9 @@ __all__ = ["DEFAULT_WAIT_S", "DeploymentMethods"]
 DEFAULT_WAIT_S = 300.0
 """Seconds a deployment may take until its first replica answers; loading a large model is slow."""
 
+_BUILDING = "building its environment"
+"""How the reason of a version begins whose requirements are being installed."""
+
 _POLL_INTERVAL_S = 0.1
 _LOG_LINES = 60
 
@@ -164,7 +167,7 @@ class DeploymentMethods(ModelMethods, ReplicaMethods):
                     return found
                 if found.state == "failed":
                     raise self._failure(found)
-                show(ProgressEvent("starting", f"starting {found.key}", found.n_ready, num_replicas))
+                show(ProgressEvent("starting", _progress_text(found), found.n_ready, num_replicas))
             time.sleep(_POLL_INTERVAL_S)
         raise WaitTimeoutError(
             f"{name}:{version} is not ready after {timeout_s:g} s; see: skysail logs {name}:{version}"
@@ -176,6 +179,12 @@ class DeploymentMethods(ModelMethods, ReplicaMethods):
             logs = self.get_container_logs(version.model, version.version, tail=_LOG_LINES)
         reason, _, last_words = (version.reason or "no reason given").partition("\n")
         return DeployFailedError(f"{version.key} did not come up: {reason}", logs=logs or last_words)
+
+
+def _progress_text(version: Version) -> str:
+    """What a version that is not ready yet is at."""
+    is_building = version.state == "starting" and version.reason.startswith(_BUILDING)
+    return f"{version.key}: {version.reason}" if is_building else f"starting {version.key}"
 
 
 def _versions_path(name: str) -> str:

@@ -34,6 +34,13 @@ def test_it_packs_uploads_creates_and_waits_and_tells_so(folder: Path) -> None:
     assert list(dict.fromkeys(event.stage for event in events)) == ["packing", "uploading", "starting", "ready"]
 
 
+def test_the_build_of_an_environment_is_told(folder: Path) -> None:
+    events: list[ProgressEvent] = []
+    with deploying(folder, "starting: building its environment: fetching numpy 2.1.3", "ready") as (client, _):
+        client.deploy_model("m", 1, "doubles", folder, progress=events.append)
+    assert "m:1: building its environment: fetching numpy 2.1.3" in [event.text for event in events]
+
+
 def test_the_same_artifact_again_is_fine_and_uploads_nothing(folder: Path) -> None:
     with deploying(folder, "ready") as (client, management):
         client.deploy_model("m", 1, "doubles", folder)

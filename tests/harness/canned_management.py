@@ -36,7 +36,7 @@ def ready_replica(model: str, version: str) -> dict[str, Any]:
 
 @dataclass
 class CannedManagement:
-    """`outcomes`: the states a version shows, one per look, the last for ever."""
+    """`outcomes`: the states a version shows, one per look, the last for ever; behind a colon the reason."""
 
     server: CannedServer
     model: str
@@ -73,7 +73,8 @@ class CannedManagement:
         found = self.versions.get(version)
         if found is None:
             return NOT_FOUND
-        found["state"] = self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
+        outcome = self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
+        found["state"], _, found["reason"] = outcome.partition(": ")
         found["replicas"] = [ready_replica(self.model, version)] if found["state"] == "ready" else []
         return Answer(200, found)
 

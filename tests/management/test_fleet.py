@@ -54,6 +54,27 @@ def test_the_backoff_doubles_up_to_its_limit() -> None:
     assert waits == pytest.approx([0.5, 1, 2, 4, 8, 16, 30, 30, 30])
 
 
+def test_the_start_limit_begins_when_the_environment_is_built() -> None:
+    fleet = Fleet(start_limit_s=300, build_limit_s=1800)
+    version = a_version()
+    fleet.want([version], at(0))
+    fleet.building(KEY, "building its environment: fetching numpy", at(1))
+    assert fleet.outlook(version) == Outlook("starting", "building its environment: fetching numpy")
+    assert fleet.tick(at(2000)) == []
+    fleet.building(KEY, "", at(2000))
+    assert fleet.outlook(version) == Outlook("starting")
+    assert fleet.tick(at(2299)) == []
+    assert fleet.tick(at(2300)) == [Stop(KEY)]
+
+
+def test_a_build_that_hangs_is_ended() -> None:
+    fleet = Fleet(start_limit_s=300, build_limit_s=1800)
+    fleet.want([a_version()], at(0))
+    fleet.building(KEY, "building its environment: fetching numpy", at(1))
+    assert fleet.tick(at(2099)) == []
+    assert fleet.tick(at(2100)) == [Stop(KEY)]
+
+
 def test_a_stable_replica_has_its_failures_forgotten() -> None:
     fleet = running(a_version())
     for _ in range(5):

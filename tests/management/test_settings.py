@@ -32,6 +32,8 @@ def test_another_address_than_loopback_needs_a_token() -> None:
         (["--port", "x"], "--port: expected a number, got 'x'"),
         (["--port", "70000"], "--port: expected 0 to 65535"),
         (["--backend", "cloud"], "--backend: expected local or none, got 'cloud'"),
+        (["--index-options", "some"], "--index-options: expected refused or allowed, got 'some'"),
+        (["--build-limit-s", "0"], "--build-limit-s: expected more than 0"),
         (["--log-level", "loud"], "--log-level: expected debug"),
         (["--drain-limit-s", "0"], "--drain-limit-s: expected more than 0"),
         (["--start-limit-s", "nan"], "--start-limit-s: expected more than 0"),
