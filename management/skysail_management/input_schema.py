@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-__all__ = ["MAX_FIELDS", "InputField", "InputSchema", "ValueType"]
+__all__ = ["MAX_FIELDS", "MAX_FIELD_NAME_CHARACTERS", "InputField", "InputSchema", "ValueType"]
 
 MAX_FIELDS = 1_000
 """Every frontend holds a compiled check of each current schema."""
@@ -18,7 +18,9 @@ MAX_DIMENSIONS = 32
 
 ValueType = Literal["integer", "number", "string", "boolean", "bytes", "any"]
 
-FieldName = Annotated[str, msgspec.Meta(max_length=MAX_FIELD_NAME_CHARACTERS)]
+FieldName = Annotated[str, msgspec.Meta(max_length=MAX_FIELD_NAME_CHARACTERS, pattern=r'^[^"\\\x00-\x1f]*\Z')]
+"""Without the characters that JSON writes in another way: the decoder compares the bytes of names."""
+
 Side = Annotated[int, msgspec.Meta(ge=-1, lt=2**31)]
 Shape = Annotated[tuple[Side, ...], msgspec.Meta(max_length=MAX_DIMENSIONS)]
 

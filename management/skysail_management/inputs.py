@@ -26,6 +26,7 @@ __all__ = [
     "checked_labels",
     "checked_latency_slo_micros",
     "checked_max_batch_rows",
+    "checked_memory_limit_mb",
     "checked_n_replicas",
     "checked_name",
     "checked_text",
@@ -42,6 +43,9 @@ MAX_TEXT_CHARACTERS = 4_096
 
 MAX_REPLICAS = 256
 """Per version: more is a slip of the finger on one machine."""
+
+MAX_MEMORY_LIMIT_MB = 1 << 24
+"""16 TiB: more is a mistake of unit."""
 
 MAX_WEIGHT = 1e6
 
@@ -150,6 +154,13 @@ def checked_n_replicas(n_replicas: int, field: str = "n_replicas") -> int:
     if not 0 <= n_replicas <= MAX_REPLICAS:
         raise InvalidError(f"{field}: expected 0 to {MAX_REPLICAS}, got {n_replicas}", field=field)
     return n_replicas
+
+
+def checked_memory_limit_mb(limit_mb: int | None, field: str = "memory_limit_mb") -> int | None:
+    """:raises InvalidError: it is neither None (as management is set) nor 1 to MAX_MEMORY_LIMIT_MB."""
+    if limit_mb is not None and not 1 <= limit_mb <= MAX_MEMORY_LIMIT_MB:
+        raise InvalidError(f"{field}: expected 1 to {MAX_MEMORY_LIMIT_MB}, got {limit_mb}", field=field)
+    return limit_mb
 
 
 def checked_batch_size(batch_size: int, field: str = "batch_size") -> int:

@@ -14,17 +14,19 @@ from datetime import datetime
 
 import msgspec
 
+from skysail_management.artifact_schema import checked_schema
 from skysail_management.batching import BatchingAmendment, amended
 from skysail_management.errors import ConflictError, IncompatibleError, InUseError, NotFoundError
 from skysail_management.inputs import (
     checked_batch_size,
     checked_input_type,
     checked_labels,
+    checked_memory_limit_mb,
     checked_n_replicas,
     checked_name,
     checked_text,
 )
-from skysail_management.records import Application, Entry, InputType, Model, Snapshot, Version
+from skysail_management.records import Application, Entry, InputSchema, InputType, Model, Snapshot, Version
 
 __all__ = [
     "NewVersion",
@@ -54,6 +56,8 @@ class NewVersion:
     container_image: str | None = None
     model_data_path: str | None = None
     at_once: bool = False
+    input_schema: InputSchema | None = None
+    memory_limit_mb: int | None = None
     batching: BatchingAmendment = field(default_factory=BatchingAmendment)
 
 
@@ -63,7 +67,7 @@ def add_version(snapshot: Snapshot, new: NewVersion, now: datetime) -> Sequence[
     The version is current when it has a ready replica; at once if `at_once` says so, or if it has no replicas and the
     model no other version to be current.
 
-    :raises InvalidError: a bad name, input type, label or number.
+    :raises InvalidError: a bad name, input type, label or number, or a schema that is not for the input type.
     :raises ConflictError: the version exists; versions are immutable.
     :raises IncompatibleError: the model takes another input type.
     """
@@ -86,10 +90,11 @@ def add_version(snapshot: Snapshot, new: NewVersion, now: datetime) -> Sequence[
 
 
 def _version(new: NewVersion, now: datetime) -> Version:
+    input_type = checked_input_type(new.input_type)
     return Version(
         model=checked_name("model", new.model, "model"),
         version=checked_name("version", new.version, "version"),
-        input_type=checked_input_type(new.input_type),
+        input_type=input_type,
         artifact=new.artifact,
         labels=checked_labels(new.labels),
         container_image=checked_text(new.container_image, "container_image"),
@@ -97,6 +102,8 @@ def _version(new: NewVersion, now: datetime) -> Version:
         batch_size=checked_batch_size(new.batch_size),
         n_replicas=checked_n_replicas(new.n_replicas),
         state="starting" if new.n_replicas else "stopped",
+        input_schema=checked_schema(new.input_schema, input_type),
+        memory_limit_mb=checked_memory_limit_mb(new.memory_limit_mb),
         created_at=now,
     )
 

@@ -3,11 +3,14 @@
 HTTP-free. Every method raises RegistryUnavailableError when Redis does not answer; what it returned from is written.
 """
 
+import asyncio
+import dataclasses
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
 from skysail_management import applications, batching, models
 from skysail_management.applications import ApplicationAmendment, NewApplication, NewLink
+from skysail_management.artifact_schema import read_schema
 from skysail_management.artifacts import Artifact, ArtifactStore
 from skysail_management.batching import BatchingAmendment
 from skysail_management.container_log import ContainerLogs, LogText
@@ -85,9 +88,9 @@ class Service:
         await self._change(lambda s: applications.unlink_models(s, application, names))
 
     async def add_version(self, new: NewVersion) -> tuple[Snapshot, Version]:
-        """Register a version; its artifact must have been uploaded.
+        """Register a version; its artifact must have been uploaded. Its schema is the one that the artifact brings.
 
-        :raises InvalidError: :raises ConflictError: see models.add_version.
+        :raises InvalidError: :raises ConflictError: see models.add_version and artifact_schema.read_schema.
         :raises NotFoundError: the artifact is not in the store.
         """
         if new.artifact is not None and not self._artifacts.pin(new.artifact):
@@ -95,7 +98,11 @@ class Service:
                 f"artifact: {new.artifact[:80]!r} is not in the store; upload it: PUT /api/v1/artifacts/<sha256>",
                 field="artifact",
             )
-        after = await self._change(lambda s: models.add_version(s, new, self._now()))
+        known = new
+        if new.artifact is not None:
+            schema = await asyncio.to_thread(read_schema, self._artifacts.folder(new.artifact))
+            known = dataclasses.replace(new, input_schema=schema)
+        after = await self._change(lambda s: models.add_version(s, known, self._now()))
         if new.artifact is not None:
             self._artifacts.unpin(new.artifact)
         return after, after.versions[new.model, new.version]

@@ -9,9 +9,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from redis.asyncio import Redis
 
-from harness.model_archives import archive_of, model_archive
+from harness.model_archives import SUM_MODEL, archive_of, model_archive
 from harness.redis_server import RedisServer
-from harness.registry_samples import a_replica
+from harness.registry_samples import a_model, a_replica, a_version
 from skysail_management import keys
 from skysail_management.container_log import ContainerLogs
 from skysail_management.reconciler import RegistryCopy
@@ -159,6 +159,89 @@ async def test_a_version_from_deployment_to_deletion(client: httpx.AsyncClient, 
     await ok(client.get("/api/v1/models/m"), 404)
     assert (await client.head(f"/api/v1/artifacts/{ARCHIVE.sha256}")).status_code == 404
     assert await ok(client.get("/api/v1/replicas")) == {"items": []}
+
+
+async def upload(client: httpx.AsyncClient, manifest: Any) -> str:
+    """The name of a stored artifact with this manifest; bytes are written as they are."""
+    text = manifest if isinstance(manifest, bytes) else json.dumps(manifest).encode()
+    archive = archive_of({"model.py": SUM_MODEL, "skysail.json": text})
+    await ok(client.put(f"/api/v1/artifacts/{archive.sha256}", content=archive.body), 201)
+    return archive.sha256
+
+
+async def test_a_version_has_the_schema_that_its_artifact_brings(client: httpx.AsyncClient) -> None:
+    scan = {"name": "scan", "type": "number", "shape": [2, -1], "optional": True}
+    schema = {"fields": [{"name": "age", "type": "integer"}, scan]}
+    artifact = await upload(client, {"input_schema": schema, "warm_up_rows": [float("nan")]})
+    version = await deploy(client, input_type="json", artifact=artifact, memory_limit_mb=512)
+    shown = await ok(client.get("/api/v1/models/m/versions/1"))
+    assert shown == version
+    assert shown["input_schema"] == {
+        "fields": [{"name": "age", "type": "integer", "shape": [], "optional": False}, scan]
+    }
+    assert (shown["served_by"], shown["notes"], shown["memory_limit_mb"]) == ("", [], 512)
+    numbers = {"type": "number", "shape": [3]}
+    version = await deploy(client, "2", "n", artifact=await upload(client, {"input_schema": numbers}))
+    assert version["input_schema"] == numbers
+    for model, manifest in (("o", {}), ("p", {"input_schema": None})):
+        version = await deploy(client, "1", model, artifact=await upload(client, manifest))
+        assert (version["input_schema"], version["memory_limit_mb"]) == (None, None)
+
+
+async def test_what_a_container_told_of_its_model_is_shown(client: httpx.AsyncClient, registry: Registry) -> None:
+    record = a_version(served_by="onnxruntime 1.31", notes=("labels equal on 256 rows",))
+    await registry.transact(lambda _: [Entry.put(a_model()), Entry.put(record)])
+    shown = await ok(client.get("/api/v1/models/m/versions/1"))
+    assert (shown["served_by"], shown["notes"]) == ("onnxruntime 1.31", ["labels equal on 256 rows"])
+
+
+@pytest.mark.parametrize(
+    ("input_type", "schema", "field", "text"),
+    [
+        ("json", {"fields": [{"name": "a", "type": "int"}]}, ".fields[0].type", "expected one of integer, number, "),
+        ("json", {"fields": [{"name": "a", "type": "any"}] * 2}, "", "fields: 'a' is there twice"),
+        ("json", {"fields": [{"name": 'a"', "type": "any"}]}, ".fields[0].name", "none of them a quotation mark"),
+        ("json", {"fields": [{"name": "a" * 257, "type": "any"}]}, ".fields[0].name", "expected up to 256 characters"),
+        ("json", {"fields": [{"type": "any"}]}, ".fields[0]", "object missing required field `name`"),
+        ("json", {"fields": [{"name": "a", "type": "any", "sahpe": []}]}, ".fields[0]", "got 'sahpe'"),
+        ("json", {"fields": [{"name": "a", "type": "any", "shape": [-2]}]}, ".fields[0].shape[0]", ">= -1"),
+        ("json", {"fields": [{"name": "a", "type": "any", "shape": [1] * 33}]}, ".fields[0].shape", "<= 32"),
+        ("json", {"fields": [{"name": str(n), "type": "any"} for n in range(1001)]}, ".fields", "<= 1000"),
+        ("json", {"fields": {}}, ".fields", "expected `array | null`, got `object`"),
+        ("json", {"fields": [], "type": "number"}, "", "expected either fields, or type and shape"),
+        ("json", {"fields": [], "shape": [1]}, "", "the row has none"),
+        ("json", {}, "", "expected either fields, or type and shape"),
+        ("json", [], "", "expected `object`, got `array`"),
+        ("json", {"feilds": []}, "", "expected fields, type, shape, got 'feilds'"),
+        (
+            "doubles",
+            {"fields": []},
+            ".type",
+            "expected integer, number, any for doubles, got fields",
+        ),
+        ("doubles", {"type": "string"}, ".type", "expected integer, number, any for doubles"),
+        ("doubles", {"type": "number", "shape": [2, 2]}, ".shape", "expected 1 lengths for doubles"),
+        ("strings", {"type": "number"}, ".type", "expected string, any for strings, got 'number'"),
+    ],
+)
+async def test_a_schema_that_is_none_is_refused_with_its_field(
+    client: httpx.AsyncClient, input_type: str, schema: Any, field: str, text: str
+) -> None:
+    artifact = await upload(client, {"input_schema": schema})
+    body = {"version": "1", "input_type": input_type, "artifact": artifact}
+    error = (await ok(client.post("/api/v1/models/m/versions", json=body), 400))["error"]
+    assert (error["code"], error["field"]) == ("invalid", f"input_schema{field}")
+    assert text in error["message"]
+    assert error["message"].startswith("input_schema")
+    await ok(client.get("/api/v1/models/m"), 404)
+
+
+@pytest.mark.parametrize("manifest", [b"", b"{", b"[]", b"\xff", b"[" * 100_000])
+async def test_a_manifest_that_cannot_be_read_is_refused(client: httpx.AsyncClient, manifest: bytes) -> None:
+    body = {"version": "1", "input_type": "doubles", "artifact": await upload(client, manifest)}
+    error = (await ok(client.post("/api/v1/models/m/versions", json=body), 400))["error"]
+    assert (error["code"], error["field"]) == ("invalid", "artifact")
+    assert error["message"].startswith("skysail.json: expected ")
 
 
 async def test_models_list_their_versions_in_the_order_they_came(client: httpx.AsyncClient) -> None:

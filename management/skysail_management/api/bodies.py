@@ -92,6 +92,9 @@ class NewVersionRequest(BatchingChange):
     labels: list[str] = Field(default_factory=list, description="free texts", examples=[["nightly"]])
     n_replicas: int = Field(default=1, description="containers to keep running")
     batch_size: int = Field(default=-1, description="rows per batch; -1: found by the scheduler")
+    memory_limit_mb: int | None = Field(
+        default=None, description="of each container, in MiB; null: as management is set", examples=[2048]
+    )
     container_image: str | None = Field(default=None, description="for backends that run images")
     model_data_path: str | None = Field(default=None, description="where the model came from; kept as it is")
 

@@ -9,12 +9,14 @@ from skysail_management.artifacts import Artifact
 from skysail_management.records import (
     Application,
     BatchPolicy,
+    InputSchema,
     LinkRole,
     Model,
     Priority,
     Replica,
     ReplicaState,
     Snapshot,
+    ValueType,
     Version,
     VersionState,
 )
@@ -123,6 +125,40 @@ class ReplicaView(BaseModel):
         )
 
 
+class InputFieldView(BaseModel):
+    """A field of a row that is a JSON object."""
+
+    name: str
+    type: ValueType
+    shape: list[int] = Field(description="[]: one value; [-1]: a list of any length; [2, 3]: two lists of three")
+    optional: bool = Field(description="it may be null or missing")
+
+
+class ObjectSchemaView(BaseModel):
+    """Rows are JSON objects of these fields."""
+
+    fields_: list[InputFieldView] = Field(alias="fields")
+
+
+class RowSchemaView(BaseModel):
+    """Rows are lists, tensors or single values."""
+
+    type: ValueType
+    shape: list[int] = Field(description="as of a field")
+
+
+def _schema_view(schema: InputSchema | None) -> ObjectSchemaView | RowSchemaView | None:
+    if schema is None:
+        return None
+    if schema.fields is None:
+        return RowSchemaView(type=schema.type or "any", shape=list(schema.shape))
+    views = [
+        InputFieldView(name=field.name, type=field.type, shape=list(field.shape), optional=field.optional)
+        for field in schema.fields
+    ]
+    return ObjectSchemaView(fields=views)
+
+
 class VersionView(BaseModel):
     """A version of a model."""
 
@@ -138,6 +174,12 @@ class VersionView(BaseModel):
     state: VersionState
     reason: str
     is_current: bool
+    input_schema: ObjectSchemaView | RowSchemaView | None = Field(
+        description="by which queries are checked; null: by the input type alone"
+    )
+    memory_limit_mb: int | None = Field(description="of each container, in MiB; null: as management is set")
+    served_by: str = Field(description="what computes the outputs, as a container that was ready told it")
+    notes: list[str] = Field(description="what that container had to tell of the model")
     created_at: datetime
     replicas: list[ReplicaView]
 
@@ -159,6 +201,10 @@ class VersionView(BaseModel):
             state=version.state,
             reason=version.reason,
             is_current=model is not None and model.current_version == version.version,
+            input_schema=_schema_view(version.input_schema),
+            memory_limit_mb=version.memory_limit_mb,
+            served_by=version.served_by,
+            notes=list(version.notes),
             created_at=version.created_at,
             replicas=[ReplicaView.of(replica) for replica in sorted(replicas, key=lambda r: r.replica_id)],
         )
