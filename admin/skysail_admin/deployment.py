@@ -183,8 +183,9 @@ class DeploymentMethods(ModelMethods, ReplicaMethods):
 
 def _progress_text(version: Version) -> str:
     """What a version that is not ready yet is at."""
-    is_building = version.state == "starting" and version.reason.startswith(_BUILDING)
-    return f"{version.key}: {version.reason}" if is_building else f"starting {version.key}"
+    reason = version.reason or ""
+    is_building = version.state == "starting" and reason.startswith(_BUILDING)
+    return f"{version.key}: {reason}" if is_building else f"starting {version.key}"
 
 
 def _versions_path(name: str) -> str:
