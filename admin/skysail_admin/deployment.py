@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -51,19 +51,25 @@ class DeploymentMethods(ModelMethods, ReplicaMethods):
         method: str = "predict",
         warm_up_rows: list[Any] | None = None,
         accelerate: bool = True,
+        outputs: Sequence[str] | None = None,
+        signature: str | None = None,
+        threads: int | None = None,
         wait: bool = True,
         timeout_s: float = DEFAULT_WAIT_S,
         progress: ProgressCallback | None = None,
     ) -> Deployment:
         """Deploys a model under a name and version; it becomes the current version once a replica answers.
 
-        :param model: a fitted scikit-learn estimator, a Python function (a batch in, one output per row out), or the
-            path of a folder with a `model.py` or of a `.skysail` file.
+        :param model: a fitted scikit-learn estimator, a model of another library, a Python function (a batch in, one
+            output per row out), or the path of a folder with a `model.py`, of a model's file or of a `.skysail` file.
         :param input_type: None: what the folder's or file's own manifest or validation rows say.
         :param batch_size: rows per batch at most; -1 lets the query frontend find out.
-        :param method: what an estimator answers with: predict, predict_proba or decision_function.
+        :param method: what the model answers with: predict, predict_proba, ... as its framework has it.
         :param warm_up_rows: rows the container predicts before it takes queries.
         :param accelerate: let a scikit-learn estimator be served by a faster form that gave the same outputs.
+        :param outputs: names of the outputs to answer with, of an ONNX, TensorFlow or PyTorch model.
+        :param signature: the signature of a TensorFlow model to call.
+        :param threads: threads the framework may use for one batch; None: one.
         :param wait: return only when a replica answers; else as soon as the version is known.
         :param progress: called with a `ProgressEvent` now and then; without it a terminal shows a progress bar.
 
@@ -77,7 +83,16 @@ class DeploymentMethods(ModelMethods, ReplicaMethods):
         """
         with progress_to(progress) as show:
             show(ProgressEvent("packing", f"packing {name}:{version}"))
-            with packed(model, input_type, method=method, warm_up_rows=warm_up_rows, accelerate=accelerate) as artifact:
+            with packed(
+                model,
+                input_type,
+                method=method,
+                warm_up_rows=warm_up_rows,
+                accelerate=accelerate,
+                outputs=outputs,
+                signature=signature,
+                threads=threads,
+            ) as artifact:
                 request = {
                     "version": str(version),
                     "input_type": artifact.input_type,

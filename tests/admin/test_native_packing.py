@@ -158,3 +158,17 @@ def test_the_same_estimator_gives_the_same_artifact(library: Any) -> None:
         with packed(library, "doubles") as artifact:
             hashes.add(artifact.sha256)
     assert len(hashes) == 1
+
+
+def test_outputs_and_threads_are_chosen_when_packing(tmp_path: Path) -> None:
+    folder, manifest = unpacked(linear_onnx(), tmp_path / "model", outputs=["probabilities"], threads=2)
+    assert (manifest["outputs"], manifest["threads"]) == (["probabilities"], 2)
+    assert dense_answers(loaded(folder), ROWS[:5], 5).shape == (5, 2)
+
+
+def test_what_a_framework_does_not_have_cannot_be_chosen(tmp_path: Path) -> None:
+    regressor = xgboost.XGBRegressor(**SMALL).fit(ROWS, TWO)
+    with pytest.raises(InvalidRequestError, match="a model of xgboost has no outputs to choose"):
+        unpacked(regressor, tmp_path, outputs=["y"])
+    with pytest.raises(InvalidRequestError, match="a model of python has no threads to choose"):
+        unpacked(len, tmp_path, threads=2)

@@ -57,6 +57,11 @@ def deploy(
             help="Let a faster form of an estimator answer if it gives the same outputs.",
         ),
     ] = True,
+    output: Annotated[
+        list[str] | None, typer.Option("--output", help="An output to answer with, by name; may be repeated.")
+    ] = None,
+    signature: Annotated[str | None, typer.Option("--signature", help="The TensorFlow signature to call.")] = None,
+    threads: Annotated[int | None, typer.Option("--threads", help="Threads for one batch; 1 unless told.")] = None,
     wait: Wait = True,
     timeout_s: Timeout = DEFAULT_WAIT_S,
 ) -> None:
@@ -72,6 +77,9 @@ def deploy(
             method=method,
             batch_size=batch_size,
             accelerate=accelerate,
+            outputs=output or None,
+            signature=signature,
+            threads=threads,
             wait=wait,
             timeout_s=timeout_s,
             progress=_quiet if session.output.as_json else None,

@@ -17,6 +17,7 @@ from skysail_admin.packing.estimator import estimator_entries, is_estimator
 from skysail_admin.packing.folder import folder_entries
 from skysail_admin.packing.function import function_entries
 from skysail_admin.packing.known_input_type import known_input_type
+from skysail_admin.packing.manifest import with_fields
 from skysail_admin.packing.native import (
     is_native_file,
     is_native_object,
@@ -66,6 +67,9 @@ def packed(
     method: str = "predict",
     warm_up_rows: list[Any] | None = None,
     accelerate: bool = True,
+    outputs: Sequence[str] | None = None,
+    signature: str | None = None,
+    threads: int | None = None,
 ) -> Iterator[Artifact]:
     """The model as an artifact, which lasts as long as the context.
 
@@ -74,18 +78,22 @@ def packed(
     :param input_type: None: as a folder's or a `.skysail` file's own manifest or validation rows say.
     :param accelerate: whether a faster form of a scikit-learn estimator may be served; a folder's own manifest says
         it there.
+    :param outputs: names of the outputs to answer with, `signature` of the TensorFlow signature to call, `threads` of
+        the framework per batch; None: as the manifest or the framework has it.
     :raises InvalidRequestError: it is none of these, or cannot be packed, or there is no such input type.
     :raises SkysailError: the disk is full.
     """
     input_type = known_input_type(model, input_type)
+    chosen = {"outputs": None if outputs is None else list(outputs), "signature": signature, "threads": threads}
     if is_portable(model):
+        _refuse_choices(chosen)
         yield _portable(Path(model).expanduser(), input_type, warm_up_rows)
         return
     with tempfile.TemporaryDirectory(prefix="skysail-pack-") as folder:
         staging = Path(folder)
         try:
             entries = _entries(model, staging, input_type, method, warm_up_rows, accelerate)
-            yield _write(entries, staging / "artifact.zip", input_type)
+            yield _write(with_fields(entries, chosen), staging / "artifact.zip", input_type)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
@@ -130,6 +138,12 @@ def _entries_of_path(path: Path, input_type: str, method: str, warm_up_rows: lis
             field="model",
         )
     return folder_entries(path, input_type, warm_up_rows)
+
+
+def _refuse_choices(chosen: dict[str, Any]) -> None:
+    for name, value in chosen.items():
+        if value is not None:
+            raise InvalidRequestError(f"the model is packed already; choose its {name} when packing", field=name)
 
 
 def _portable(path: Path, input_type: str, warm_up_rows: list[Any] | None) -> Artifact:

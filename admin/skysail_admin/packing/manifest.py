@@ -5,13 +5,23 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-__all__ = ["MANIFEST_NAME", "installed_versions", "manifest_bytes", "new_manifest"]
+from skysail_admin.errors import InvalidRequestError
+from skysail_admin.packing.archive import ArchiveEntry
+
+__all__ = ["MANIFEST_NAME", "installed_versions", "manifest_bytes", "new_manifest", "with_fields"]
 
 MANIFEST_NAME = "skysail.json"
 _FORMAT = 1
+
+_FRAMEWORKS_WITH = {
+    "outputs": frozenset({"onnx", "tensorflow", "pytorch"}),
+    "signature": frozenset({"tensorflow"}),
+    "threads": frozenset({"sklearn", "onnx", "tensorflow", "pytorch", "xgboost", "lightgbm"}),
+}
+"""Which frameworks know a field that the deployer may set."""
 
 
 def new_manifest(
@@ -60,6 +70,24 @@ def new_manifest(
 def manifest_bytes(manifest: dict[str, Any]) -> bytes:
     """The same manifest always gives the same bytes."""
     return json.dumps(manifest, sort_keys=True, indent=2, allow_nan=False).encode() + b"\n"
+
+
+def with_fields(entries: list[ArchiveEntry], fields: Mapping[str, Any]) -> list[ArchiveEntry]:
+    """`entries` with the fields that are not None written into their manifest.
+
+    :raises InvalidRequestError: the model's framework does not know such a field.
+    """
+    chosen = {name: value for name, value in fields.items() if value is not None}
+    if not chosen:
+        return entries
+    sources = {entry.name: entry.source for entry in entries}
+    source = sources[MANIFEST_NAME]
+    manifest = json.loads(source if isinstance(source, bytes) else source.read_bytes())
+    for name in chosen:
+        if manifest.get("framework") not in _FRAMEWORKS_WITH[name]:
+            raise InvalidRequestError(f"a model of {manifest.get('framework')} has no {name} to choose", field=name)
+    sources[MANIFEST_NAME] = manifest_bytes({**manifest, **chosen})
+    return [ArchiveEntry(name, content) for name, content in sources.items()]
 
 
 def installed_versions(distributions: Iterable[str]) -> dict[str, str]:
