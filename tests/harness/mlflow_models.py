@@ -23,7 +23,8 @@ def saved_pyfunc(
         warnings.simplefilter("ignore")  # advice about hints and examples
 
         class Pyfunc(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]  # MLflow carries no types
-            def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:
+            # MLflow takes hints for a signature.
+            def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # as above
                 return predict(model_input)
 
         if example is not None:

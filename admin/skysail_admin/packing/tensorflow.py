@@ -73,7 +73,7 @@ def keras_model_entries(
     :raises InvalidRequestError: it was never built, so that its input is not known.
     """
     _check_method(method)
-    if not model.inputs:
+    if not getattr(model, "inputs", None):  # a Sequential that was not built raises
         raise InvalidRequestError(
             "the Keras model was never built, so its input is not known: start it with keras.Input(shape), or make a "
             "SavedModel of it with model.export(folder) and deploy that folder",

@@ -138,7 +138,7 @@ def _keras_file(path: Path) -> _Function:
             "A .keras file may hold only layers that Keras knows, for its own code is not run (safe mode). With Lambda "
             "or custom layers, save the computation itself: model.export(folder) writes a SavedModel"
         ) from error
-    names = [tensor.name for tensor in model.inputs or ()]
+    names = [tensor.name for tensor in getattr(model, "inputs", None) or ()]  # a model that was not built may raise
     if not names:
         raise ModelLoadError(f"the model in {path.name} was never called, so its input is not known: build it, save it")
     inputs = tuple(_named_input(tensor.name, tf.as_dtype(tensor.dtype), tensor.shape) for tensor in model.inputs)
