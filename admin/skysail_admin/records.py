@@ -74,7 +74,12 @@ class Replica:
 
 @dataclass(frozen=True)
 class Version:
-    """A deployed artifact. `state`: starting, ready, failed (with the `reason`), stopped (no replicas wanted)."""
+    """A deployed artifact. `state`: starting, ready, failed (with the `reason`), stopped (no replicas wanted).
+
+    `input_schema` is what queries are checked by: `{"fields": [{"name", "type", "shape", "optional"}, ...]}` for JSON
+    objects, `{"type", "shape"}` for any other rows, None when they are not checked. `served_by` and `notes` are what a
+    container that was ready told of the model.
+    """
 
     model: str
     version: str
@@ -88,13 +93,18 @@ class Version:
     labels: tuple[str, ...] = ()
     container_image: str | None = None
     model_data_path: str | None = None
+    input_schema: dict[str, Any] | None = None
+    memory_limit_mb: int | None = None
+    served_by: str = ""
+    notes: tuple[str, ...] = ()
     created_at: Any = None
     replicas: tuple[Replica, ...] = ()
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Version:
         replicas = tuple(from_json(Replica, replica) for replica in data.get("replicas") or ())
-        return from_json(cls, {**data, "replicas": replicas, "labels": tuple(data.get("labels") or ())})
+        texts = {name: tuple(data.get(name) or ()) for name in ("labels", "notes")}
+        return from_json(cls, {**data, "replicas": replicas, **texts})
 
     @property
     def key(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from harness.canned_management import version_object
 from harness.canned_server import Answer, CannedServer, canned_server
 from harness.free_ports import free_port
 from skysail_admin.cli.program import hoisted, main
@@ -191,6 +192,61 @@ def test_a_model_that_is_not_named_as_one_is_refused(
     code, document = run_json(capsys, "logs", name)
     assert code == 2
     assert "MODEL[:VERSION[:REPLICA]]" in document["error"]["message"]
+
+
+FIELDS = [
+    {"name": "age", "type": "integer", "shape": [], "optional": False},
+    {"name": "the scan", "type": "number", "shape": [2, -1], "optional": True},
+]
+VERSION = version_object(
+    *("m", "1"),
+    input_schema={"fields": FIELDS},
+    served_by="onnxruntime 1.31",
+    notes=["labels equal on 256 rows", "loaded in 0.8 s"],
+    memory_limit_mb=512,
+)
+
+
+def test_a_version_is_inspected_with_its_fields_and_what_serves_it(
+    server: CannedServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.answers["GET", "/api/v1/models/m/versions/1"] = Answer(200, VERSION)
+    code, out, _ = run(capsys, "model", "inspect", "m:1")
+    assert code == 0
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert {"served by onnxruntime 1.31", "note labels equal on 256 rows", "note loaded in 0.8 s"} <= set(lines)
+    assert {"memory limit 512 MiB a container", "FIELD TYPE SHAPE OPTIONAL"} <= set(lines)
+    assert {"age integer one value no", "the scan number 2 x any yes"} <= set(lines)
+    code, document = run_json(capsys, "model", "inspect", "m:1")
+    assert (code, document["input_schema"]) == (0, {"fields": FIELDS})
+    assert (document["served_by"], document["notes"]) == ("onnxruntime 1.31", VERSION["notes"])
+
+
+@pytest.mark.parametrize(
+    ("schema", "text"),
+    [
+        ({"type": "number", "shape": [30]}, "(the row) number 30 -"),
+        ({"type": "string", "shape": []}, "(the row) string one value -"),
+        (None, "input not checked: the model has no validation rows"),
+    ],
+)
+def test_the_current_version_is_inspected_when_none_is_named(
+    server: CannedServer, capsys: pytest.CaptureFixture[str], schema: Any, text: str
+) -> None:
+    model = {"name": "m", "input_type": "doubles", "current_version": "1"}
+    server.answers["GET", "/api/v1/models/m"] = Answer(200, model)
+    server.answers["GET", "/api/v1/models/m/versions/1"] = Answer(200, VERSION | {"input_schema": schema})
+    code, out, _ = run(capsys, "model", "inspect", "m")
+    assert code == 0
+    assert text in [" ".join(line.split()) for line in out.splitlines()]
+
+
+def test_a_version_of_an_older_server_is_inspected_too(
+    server: CannedServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.answers["GET", "/api/v1/models/m/versions/1"] = Answer(200, version_object("m", "1"))
+    code, document = run_json(capsys, "model", "inspect", "m:1")
+    assert (code, document["input_schema"], document["served_by"], document["notes"]) == (0, None, "", [])
 
 
 def test_colours_stay_away_when_asked(server: CannedServer) -> None:

@@ -15,7 +15,7 @@ from skysail_admin.errors import InvalidRequestError
 from skysail_admin.progress import readable_bytes
 from skysail_admin.records import Model, Version
 
-__all__ = ["app"]
+__all__ = ["Named", "app", "chosen_version"]
 
 app = typer.Typer(no_args_is_help=True, help="Models: deployed artifacts, their versions and replicas.")
 
@@ -122,7 +122,7 @@ def get(context: typer.Context, named: Named) -> None:
     """Show a version (the current one if none is named) and its replicas."""
     session = session_of(context)
     with session.client() as client:
-        name, version = _version(client, parse_model(named, n_parts=2))
+        name, version = chosen_version(client, parse_model(named, n_parts=2))
         model, found = client.model(name), client.version(name, version)
     session.output.result(_document(model, found), lambda: _show(session, model, found))
 
@@ -155,7 +155,7 @@ def scale(
     """Run more or fewer replicas of a version (the current one if none is named)."""
     session = session_of(context)
     with session.client() as client:
-        name, version = _version(client, parse_model(named, n_parts=2))
+        name, version = chosen_version(client, parse_model(named, n_parts=2))
         found = client.set_num_replicas(name, replicas, version)
         if wait and replicas:
             quiet = _quiet if session.output.as_json else None
@@ -214,7 +214,11 @@ def set_version(
     session.output.result(found, lambda: session.output.line(now))
 
 
-def _version(client: Skysail, wanted: ModelName) -> tuple[str, str]:
+def chosen_version(client: Skysail, wanted: ModelName) -> tuple[str, str]:
+    """The model and the version meant: the current one if none is named.
+
+    :raises InvalidRequestError: none is named, and the model has no current one.
+    """
     if wanted.version is not None:
         return wanted.name, wanted.version
     current = client.get_current_model_version(wanted.name)

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from skysail_admin.cli import apps, explain, links, metrics, model_folder, models, queries, stack
+from skysail_admin.cli import apps, explain, inspect, links, metrics, model_folder, models, queries, stack
 from skysail_admin.cli.exit_codes import EXIT_CODES, exit_code_of
 from skysail_admin.cli.output import Output
 from skysail_admin.cli.session import Session
@@ -36,6 +36,7 @@ program.add_typer(apps.app, name="app", rich_help_panel="What is served")
 models.app.command()(model_folder.init)
 models.app.command("test")(model_folder.trial)
 models.app.command()(model_folder.package)
+models.app.command()(inspect.inspect)
 program.add_typer(models.app, name="model", rich_help_panel="What is served")
 program.add_typer(links.app, name="link", rich_help_panel="What is served")
 program.command(rich_help_panel="Use it")(queries.predict)
