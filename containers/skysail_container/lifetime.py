@@ -15,6 +15,7 @@ from skysail_container.fork_guard import guard_forks
 from skysail_container.load_report import report, write_report
 from skysail_container.loading import agreed_input_type, load_checked
 from skysail_container.manifest import Manifest, read_manifest
+from skysail_container.metrics_file import MetricsFile
 from skysail_container.model import Model
 from skysail_container.server import Server
 from skysail_container.service_statistics import ServiceStatistics
@@ -75,6 +76,7 @@ class _Lifetime:
         queue = WorkQueue(settings.max_queued_batches, settings.max_queued_bytes)
         self._worker = Worker(self._load, queue, statistics, time.monotonic)
         self._server = Server(settings, self._input_type, self._worker, statistics, time.monotonic)
+        self._metrics_file = MetricsFile(settings.metrics_file)
         self._watchdog = Watchdog(self._worker, settings.batch_limit_s, time.monotonic)
 
     async def run(self) -> Ending:
@@ -85,6 +87,7 @@ class _Lifetime:
             return await self._load_and_serve(listener)
         finally:
             self._watchdog.stop()
+            self._metrics_file.stop()
             self._server.stop_listening()
             listener.close()
             if isinstance(self._settings.listen, UnixAddress):
@@ -102,6 +105,7 @@ class _Lifetime:
         self._tell_report(load_s)  # before anybody can see that the model is ready
         self._server.listen(listener)
         self._watchdog.start()
+        self._metrics_file.start()
         _log.info(
             "ready: model %s:%s for %s on %s, loaded and warm after %.1f s",
             self._settings.name,

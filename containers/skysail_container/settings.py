@@ -74,6 +74,9 @@ class Settings:
     report_file: Path | None = None
     """Where what loading had to tell is written once the model is ready (load_report.py); None: nowhere."""
 
+    metrics_file: Path | None = None
+    """Where the model's own metrics are written every few seconds, while it has some; None: nowhere."""
+
     check: Path | None = None
     """File for the report of a check: the process loads, validates, warms up and times the model, and ends."""
 
@@ -125,6 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--drain-timeout-s", type=_seconds, help="time batches have to finish on a stop (default: 30)")
     add("--batch-limit-s", type=_seconds, help="time a batch may take before its model counts as blocked (default: 60)")
     add("--report-file", type=Path, help="written once ready: what the model is served by, notes of its loading")
+    add("--metrics-file", type=Path, help="written every few seconds: the model's own metrics as Prometheus text")
     add("--check", type=Path, help="load, validate and time the model, write what was found to this file, and end")
     add("--log-level", type=_one_of(LOG_LEVELS), help=f"one of {', '.join(LOG_LEVELS)} (default: INFO)")
     return parser

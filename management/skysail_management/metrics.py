@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -9,6 +10,8 @@ from prometheus_client.registry import Collector
 
 from skysail_management.prediction_log import OutcomeSummary
 from skysail_management.reconciler import RegistryCopy
+from skysail_management.records import Replica
+from skysail_management.user_metrics import UserMetrics
 
 __all__ = ["Metrics"]
 
@@ -23,7 +26,10 @@ Outcomes = dict[tuple[str, str, str], OutcomeSummary]
 class Metrics:
     """Counted as things happen, or read from the registry's last known copy when scraped."""
 
-    def __init__(self, copy: RegistryCopy, artifact_bytes: Callable[[], int]) -> None:
+    def __init__(
+        self, copy: RegistryCopy, artifact_bytes: Callable[[], int], user_metrics_directory: Path | None = None
+    ) -> None:
+        """:param user_metrics_directory: where the containers of this machine write the metrics of their models."""
         self._registry = CollectorRegistry()
         self.requests = Counter(
             "skysail_management_requests",
@@ -50,6 +56,8 @@ class Metrics:
             replicas.labels(state).set_function(partial(_n_replicas, copy, state))
         self._quality = _QualityCollector()
         self._registry.register(self._quality)
+        if user_metrics_directory is not None:
+            self._registry.register(UserMetrics(user_metrics_directory, partial(_replicas, copy)))
 
     def exposition(self, outcomes: Outcomes) -> bytes:
         """Everything as Prometheus text; `outcomes` are the rolling qualities at this moment."""
@@ -58,8 +66,11 @@ class Metrics:
 
 
 def _n_replicas(copy: RegistryCopy, state: str) -> float:
-    replicas = copy.snapshot.replicas.values() if copy.snapshot is not None else ()
-    return sum(replica.state == state for replica in replicas)
+    return sum(replica.state == state for replica in _replicas(copy))
+
+
+def _replicas(copy: RegistryCopy) -> Iterable[Replica]:
+    return copy.snapshot.replicas.values() if copy.snapshot is not None else ()
 
 
 class _QualityCollector(Collector):

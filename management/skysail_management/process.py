@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from skysail_management.api.app import build_app
 from skysail_management.artifacts import ArtifactStore
 from skysail_management.backend import Backend
+from skysail_management.container_limits import ContainerLimits
 from skysail_management.container_log import ContainerLogs
 from skysail_management.data_directory import DataDirectory
 from skysail_management.environments import Environments
@@ -123,7 +124,7 @@ class _Parts:
         service = Service(registry, artifacts, logs)
         await service.remove_forgotten_artifacts(_FORGOTTEN_AGE_S)
         copy = RegistryCopy(registry)
-        return cls(registry, artifacts, logs, service, copy, Metrics(copy, artifacts.total_bytes))
+        return cls(registry, artifacts, logs, service, copy, Metrics(copy, artifacts.total_bytes, directory.sockets))
 
     def local_backend(self, directory: DataDirectory, settings: Settings) -> LocalBackend:
         return LocalBackend(
@@ -133,6 +134,7 @@ class _Parts:
             drain_limit_s=settings.drain_limit_s,
             tcp_host=settings.container_host,
             lifeline_fd=settings.lifeline_fd,
+            limits=ContainerLimits(settings.memory_limit_mb, settings.batch_limit_s),
             environments=Environments(directory.environments, settings.build_limit_s, settings.index_options),
         )
 
