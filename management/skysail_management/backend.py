@@ -60,7 +60,7 @@ class Backend(Protocol):
         """
         ...
 
-    async def adopt(self, replicas: Sequence[Replica], *, end_strays: bool) -> set[ReplicaKey]:
+    async def adopt(self, containers: Sequence[tuple[Replica, Version]], *, end_strays: bool) -> set[ReplicaKey]:
         """Watch the starting and ready containers of these records that still run, from before this process.
 
         The left-overs that no record tells of are ended if `end_strays`. For the adopted, ContainerReady or

@@ -15,7 +15,9 @@ __all__ = ["ContainerLogs", "LogText"]
 
 logger = logging.getLogger(__name__)
 
-_LAST_WORDS_BYTES = 1_500
+_LAST_WORDS_BYTES = 4_000
+_LAST_WORDS_LINES = 40
+"""A traceback through a framework, with the error at its end."""
 
 
 class LogText(NamedTuple):
@@ -23,6 +25,15 @@ class LogText(NamedTuple):
 
     text: str
     next_offset: int
+    begins_line: bool = True
+
+    def prefixed(self, prefix: str) -> "LogText":
+        """The piece with `prefix` before every line that begins in it."""
+        if not self.text:
+            return self
+        end = "\n" if self.text.endswith("\n") else ""
+        rest = self.text.removesuffix("\n").replace("\n", f"\n{prefix}")
+        return self._replace(text=f"{prefix if self.begins_line else ''}{rest}{end}")
 
 
 class ContainerLogs:
@@ -59,16 +70,36 @@ class ContainerLogs:
             offset = 0
         try:
             with path.open("rb") as file:
-                file.seek(offset)
+                file.seek(max(0, offset - 1))
+                begins_line = offset == 0 or file.read(1) == b"\n"
                 data = _whole_characters(file.read(self._max_piece_bytes))
         except FileNotFoundError:
             return LogText("", 0)
-        return LogText(data.decode("utf-8", "replace"), offset + len(data))
+        return LogText(data.decode("utf-8", "replace"), offset + len(data), begins_line)
 
-    def last_words(self, model: str, version: str, replica_id: int) -> str:
-        """The last lines in a form that fits into a reason."""
-        text = _end_of(self.path(model, version, replica_id), _LAST_WORDS_BYTES).decode("utf-8", "replace")
-        return "\n".join(text.splitlines()[-12:]).strip()
+    def size(self, model: str, version: str, replica_id: int) -> int:
+        """Bytes in the replica's file: what is written next begins there."""
+        return _size(self.path(model, version, replica_id))
+
+    def append(self, model: str, version: str, replica_id: int, line: str) -> None:
+        """Add a line of our own.
+
+        :raises OSError: it cannot be written.
+        """
+        ends_line = _end_of(self.path(model, version, replica_id), 1) in (b"", b"\n")
+        descriptor = self.open_for_container(model, version, replica_id)
+        try:
+            os.write(descriptor, f"{'' if ends_line else chr(10)}{line}\n".encode())
+        finally:
+            os.close(descriptor)
+
+    def last_words(self, model: str, version: str, replica_id: int, since: int = 0) -> str:
+        """The last lines that were written after the offset `since`, in a form that fits into a reason."""
+        path = self.path(model, version, replica_id)
+        n_new = _size(path) - since
+        n_bytes = min(n_new, _LAST_WORDS_BYTES) if n_new >= 0 else _LAST_WORDS_BYTES  # less: it was cut meanwhile
+        text = _end_of(path, n_bytes).decode("utf-8", "replace")
+        return "\n".join(text.splitlines()[-_LAST_WORDS_LINES:]).strip()
 
     def cut_long_files(self) -> None:
         """Cut every file over the limit."""

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -25,6 +26,8 @@ __all__ = [
 ]
 
 _CONNECT_LIMIT_S = 1.0
+_OOM_SCORE = "500"
+"""As if it took half of the machine's memory more than it does (proc(5), oom_score_adj)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ class ContainerProcess:
         :raises OSError: it cannot be started.
         """
         child = await asyncio.to_thread(_spawn, command, output)
+        _prefer_for_oom_killer(child.pid)
         return cls(child.pid, os.pidfd_open(child.pid), child)
 
     @classmethod
@@ -71,6 +75,7 @@ class ContainerProcess:
 
     def _on_end(self) -> None:
         self.release()
+        self.kill_group()  # first of all: a child that was not waited for keeps its number from strangers
         self.ended.set_result(self._child.wait() if self._child is not None else None)
 
     def send(self, signal_number: signal.Signals) -> None:
@@ -80,6 +85,11 @@ class ContainerProcess:
                 signal.pidfd_send_signal(self._pidfd, signal_number)
             except ProcessLookupError:
                 return
+
+    def kill_group(self) -> None:
+        """Kill the process with all that it forked and started, except what made a session of its own."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
 
     def release(self) -> None:
         """Stop watching, whether the process lives on or not."""
@@ -106,6 +116,12 @@ def _spawn(command: ContainerCommand, output: int) -> "subprocess.Popen[bytes]":
         pass_fds=command.inherited,
         start_new_session=True,
     )
+
+
+def _prefer_for_oom_killer(pid: int) -> None:
+    """When the kernel runs out of memory, a container is to go before the registry and the frontends."""
+    with suppress(OSError):  # it is gone, or this machine does not allow it
+        Path(f"/proc/{pid}/oom_score_adj").write_text(_OOM_SCORE)
 
 
 async def takes_connections(address: str) -> bool:

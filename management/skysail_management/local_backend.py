@@ -17,7 +17,8 @@ from types import TracebackType
 from typing import Self
 
 from skysail_management.artifacts import ArtifactStore
-from skysail_management.backend import BackendEvent, ContainerBuilding, ContainerExited, ContainerReady, Launched
+from skysail_management.backend import BackendEvent, ContainerBuilding, ContainerReady, Launched
+from skysail_management.container_limits import ContainerLimits
 from skysail_management.container_log import ContainerLogs
 from skysail_management.container_process import (
     ContainerCommand,
@@ -29,8 +30,11 @@ from skysail_management.container_process import (
 )
 from skysail_management.environments import Environments
 from skysail_management.errors import InvalidError, ManagementError
+from skysail_management.load_report import read_load_report
 from skysail_management.records import Replica, Version
 from skysail_management.replica_slot import ReplicaKey
+from skysail_management.user_metrics import metrics_path
+from skysail_management.watched_container import WatchedContainer
 
 __all__ = ["RUNTIME_COMMAND", "LocalBackend"]
 
@@ -63,6 +67,7 @@ class LocalBackend:
         lifeline_fd: int | None = None,
         command: Sequence[str] = RUNTIME_COMMAND,
         environments: Environments | None = None,
+        limits: ContainerLimits | None = None,
     ) -> None:
         """:param environments: None: every model runs in this Python, whatever it asks for."""
         self._artifacts = artifacts
@@ -73,6 +78,7 @@ class LocalBackend:
         self._lifeline_fd = lifeline_fd
         self._command = command
         self._environments = environments
+        self._limits = limits or ContainerLimits()
         self._processes: dict[ReplicaKey, ContainerProcess] = {}
         self._events: asyncio.Queue[BackendEvent] = asyncio.Queue()
         self._tasks = asyncio.TaskGroup()
@@ -101,12 +107,14 @@ class LocalBackend:
 
     async def start(self, version: Version, replica_id: int) -> Launched:
         key = (version.model, version.version, replica_id)
+        log_offset = self._logs.size(*key)
         try:
             address = self._new_address()
             process = await self._launch(key, self._container_command(version, address))
         except OSError as error:
             raise ManagementError(f"the container could not be started: {error}") from error
-        self._watch(key, process, address)
+        watched = WatchedContainer(key, process, address, self._limits.memory_limit_bytes(version), log_offset)
+        self._watch(watched)
         logger.info("started %s:%s:%d as process %d", *key, process.pid)
         return Launched(address, process.pid)
 
@@ -137,6 +145,9 @@ class LocalBackend:
             "--name": version.model,
             "--version": version.version,
             "--input-type": version.input_type.value,
+            "--batch-limit-s": f"{self._limits.batch_limit_s:g}",
+            "--report-file": str(self._report_path(address)),
+            "--metrics-file": str(metrics_path(self._socket_directory, address)),
         }
         if self._lifeline_fd is not None:
             options["--lifeline-fd"] = str(self._lifeline_fd)
@@ -148,22 +159,26 @@ class LocalBackend:
         inherited = () if self._lifeline_fd is None else (self._lifeline_fd,)
         return ContainerCommand(arguments, _container_environment(os.environ), folder, inherited)
 
-    def _watch(self, key: ReplicaKey, process: ContainerProcess, address: str) -> None:
-        self._processes[key] = process
-        self._begin(self._follow(key, process, address), "watch {}:{}:{}".format(*key))
+    def _report_path(self, address: str) -> Path:
+        """Where the container that listens at the address writes its report; its successor there replaces it."""
+        name = address.rpartition("/")[2] if address.startswith("unix:") else f"tcp-{address.rpartition(':')[2]}"
+        return self._socket_directory / f"{name}.report"
 
-    async def _follow(self, key: ReplicaKey, process: ContainerProcess, address: str) -> None:
+    def _watch(self, watched: WatchedContainer) -> None:
+        self._processes[watched.key] = watched.process
+        self._begin(self._follow(watched), "watch {}:{}:{}".format(*watched.key))
+
+    async def _follow(self, watched: WatchedContainer) -> None:
+        key, process, address = watched.key, watched.process, watched.address
         if self._environments is not None:
             await self._tell_of_build(self._environments, key, process)
+        self._begin(watched.limit_memory(), "limit memory {}:{}:{}".format(*key))
         if await _listens_before_it_ends(process, address):
-            self._events.put_nowait(ContainerReady(key))
+            self._events.put_nowait(ContainerReady(key, read_load_report(self._report_path(address))))
         status = await asyncio.shield(process.ended)
-        _remove_socket(address)
+        self._remove_traces(address)
         del self._processes[key]
-        reason = _exit_text(status)
-        words = self._logs.last_words(*key)
-        logger.info("process %d of %s:%s:%d is gone: %s", process.pid, *key, reason)
-        self._events.put_nowait(ContainerExited(key, f"{reason}\n{words}" if words else reason))
+        self._events.put_nowait(watched.exit_event(status, self._logs))
 
     async def _tell_of_build(self, environments: Environments, key: ReplicaKey, process: ContainerProcess) -> None:
         """Tell how far the container's environment is, until the container itself runs in it."""
@@ -177,14 +192,14 @@ class LocalBackend:
         if told and not process.ended.done():
             self._events.put_nowait(ContainerBuilding(key, ""))
 
-    async def adopt(self, replicas: Sequence[Replica], *, end_strays: bool) -> set[ReplicaKey]:
+    async def adopt(self, containers: Sequence[tuple[Replica, Version]], *, end_strays: bool) -> set[ReplicaKey]:
         running = {
             found.address: found for found in await asyncio.to_thread(find_containers, self._artifacts.directory)
         }
         adopted: set[ReplicaKey] = set()
-        for replica in replicas:
+        for replica, version in containers:
             found = running.get(replica.address)
-            if found is not None and found.pid == replica.pid and await self._adopt_one(replica, found):
+            if found is not None and found.pid == replica.pid and await self._adopt_one(replica, version, found):
                 del running[replica.address]
                 adopted.add((replica.model, replica.version, replica.replica_id))
         if end_strays:
@@ -193,7 +208,7 @@ class LocalBackend:
             logger.warning("%d containers run that the registry does not know; they are left alone", len(running))
         return adopted
 
-    async def _adopt_one(self, replica: Replica, found: RunningContainer) -> bool:
+    async def _adopt_one(self, replica: Replica, version: Version, found: RunningContainer) -> bool:
         if replica.state not in ("starting", "ready"):
             return False
         if replica.state == "ready" and not await takes_connections(found.address):
@@ -203,7 +218,7 @@ class LocalBackend:
             return False
         key = (replica.model, replica.version, replica.replica_id)
         logger.info("adopted process %d of %s:%s:%d", found.pid, *key)
-        self._watch(key, process, found.address)
+        self._watch(WatchedContainer(key, process, found.address, self._limits.memory_limit_bytes(version)))
         return True
 
     async def _end_strays(self, strays: Iterable[RunningContainer]) -> None:
@@ -213,7 +228,7 @@ class LocalBackend:
                 logger.warning("process %d (%s) is nobody's container: ending it", found.pid, found.address)
                 stray.send(signal.SIGKILL)
                 await stray.ended
-                _remove_socket(found.address)
+                self._remove_traces(found.address)
 
     def stop(self, key: ReplicaKey) -> None:
         process = self._processes.get(key)
@@ -243,10 +258,11 @@ class LocalBackend:
             await asyncio.sleep(_CUT_LOGS_EVERY_S)
             await asyncio.to_thread(self._logs.cut_long_files)
 
-
-def _remove_socket(address: str) -> None:
-    if address.startswith("unix:"):
-        Path(address.removeprefix("unix:")).unlink(missing_ok=True)
+    def _remove_traces(self, address: str) -> None:
+        self._report_path(address).unlink(missing_ok=True)
+        metrics_path(self._socket_directory, address).unlink(missing_ok=True)
+        if address.startswith("unix:"):
+            Path(address.removeprefix("unix:")).unlink(missing_ok=True)
 
 
 async def _listens_before_it_ends(process: ContainerProcess, address: str) -> bool:
@@ -266,11 +282,3 @@ def _container_environment(ours: Mapping[str, str]) -> dict[str, str]:
     """
     kept = {name: value for name, value in ours.items() if not name.startswith("SKYSAIL_")}
     return kept | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1"}
-
-
-def _exit_text(status: int | None) -> str:
-    if status is None:
-        return "the container ended"
-    if status < 0:
-        return f"the container was killed by {signal.Signals(-status).name}"
-    return f"the container ended with exit status {status}"

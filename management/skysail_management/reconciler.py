@@ -96,9 +96,10 @@ class Reconciler:
 
     async def _adopt(self, snapshot: Snapshot) -> None:
         """Take over from an earlier process. An empty registry is no reason to end what serves: Redis may be new."""
-        candidates = [r for r in snapshot.replicas.values() if (r.model, r.version) in snapshot.versions]
+        versions = snapshot.versions
+        candidates = [(r, versions[key[:2]]) for key, r in snapshot.replicas.items() if key[:2] in versions]
         for key in await self._backend.adopt(candidates, end_strays=not snapshot.is_empty):
-            self._fleet.adopt(snapshot.replicas[key], snapshot.versions[key[:2]], moment())
+            self._fleet.adopt(snapshot.replicas[key], versions[key[:2]], moment())
 
     async def _collect_events(self) -> None:
         while True:

@@ -152,7 +152,7 @@ class Service:
     async def read_log(
         self, model: str, version: str, replica_id: int, *, tail: int | None, offset: int | None
     ) -> LogText:
-        """A replica's output: what follows `offset`, else the last `tail` lines.
+        """A replica's output: what follows `offset`, else the last `tail` lines; each line says whose it is.
 
         :raises NotFoundError: no such version, or a replica it never had.
         :raises InvalidError: a negative offset, or too many lines.
@@ -164,9 +164,11 @@ class Service:
         if not is_known:
             raise NotFoundError(f"There is no replica {replica_id} of model '{model}' version '{version}'")
         if offset is not None:
-            return self._logs.read(model, version, replica_id, _checked_range("offset", offset, 1 << 62))
-        n_lines = _checked_range("tail", 200 if tail is None else tail, MAX_LOG_LINES)
-        return self._logs.tail(model, version, replica_id, n_lines)
+            log = self._logs.read(model, version, replica_id, _checked_range("offset", offset, 1 << 62))
+        else:
+            n_lines = _checked_range("tail", 200 if tail is None else tail, MAX_LOG_LINES)
+            log = self._logs.tail(model, version, replica_id, n_lines)
+        return log.prefixed(f"{model}:{version}/{replica_id} | ")
 
 
 def _checked_range(field: str, value: int, highest: int) -> int:

@@ -67,6 +67,13 @@ class Settings:
     drain_limit_s: float = 10.0
     """How long a container may take to finish its queries before it is killed."""
 
+    memory_limit_mb: int | None = None
+    """What a container may take, in MiB, with all it forks, if its version has no limit of its own. Unset: four fifths
+    of the machine's memory."""
+
+    batch_limit_s: float = 60.0
+    """How long one batch may keep a model busy, or until its deadline if that is later; then it counts as blocked."""
+
     max_artifact_bytes: int = 2 << 30
     """Of one uploaded archive: large enough for most models, small enough for a disk."""
 
@@ -92,6 +99,8 @@ _HELP = {
     "build_limit_s": "seconds the environment of a model may take to be built",
     "index_options": "whether a model's requirements may name package indexes and URLs: refused or allowed",
     "drain_limit_s": "seconds a container may take to finish its queries",
+    "memory_limit_mb": "MiB a container may take; without it four fifths of the machine's memory",
+    "batch_limit_s": "seconds one batch may keep a model busy before its container is ended as blocked",
     "max_artifact_bytes": "size limit of one uploaded archive",
     "log_level": "debug, info, warning or error",
 }
@@ -105,6 +114,8 @@ _CONVERTERS = {
     "start_limit_s": float,
     "build_limit_s": float,
     "drain_limit_s": float,
+    "memory_limit_mb": int,
+    "batch_limit_s": float,
     "max_artifact_bytes": int,
 }
 
@@ -150,9 +161,18 @@ def _check(settings: Settings) -> None:
         raise SettingsError(f"--port: expected 0 to 65535, got {settings.port}")
     if settings.log_level not in ("debug", "info", "warning", "error"):
         raise SettingsError(f"--log-level: expected debug, info, warning or error, got {settings.log_level!r}")
-    for name in ("redis_wait_s", "start_limit_s", "build_limit_s", "drain_limit_s", "max_artifact_bytes"):
+    for name in (
+        "redis_wait_s",
+        "start_limit_s",
+        "build_limit_s",
+        "drain_limit_s",
+        "batch_limit_s",
+        "max_artifact_bytes",
+    ):
         if not getattr(settings, name) > 0:
             raise SettingsError(f"--{name.replace('_', '-')}: expected more than 0, got {getattr(settings, name)}")
+    if settings.memory_limit_mb is not None and settings.memory_limit_mb < 1:
+        raise SettingsError(f"--memory-limit-mb: expected at least 1, got {settings.memory_limit_mb}")
     if settings.lifeline_fd is not None and not _is_open(settings.lifeline_fd):
         raise SettingsError(f"--lifeline-fd: there is no open file descriptor {settings.lifeline_fd}")
     if settings.token is None and not is_loopback(settings.host):

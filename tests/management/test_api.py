@@ -292,11 +292,11 @@ async def test_logs_are_read_by_lines_and_by_offset(
     path.parent.mkdir(parents=True)
     path.write_text("a\nb\nc\n")
     tail = await client.get("/api/v1/replicas/m/1/0/logs?tail=2")
-    assert (tail.text, tail.headers["x-skysail-log-offset"]) == ("b\nc\n", "6")
+    assert (tail.text, tail.headers["x-skysail-log-offset"]) == ("m:1/0 | b\nm:1/0 | c\n", "6")
     assert tail.headers["content-type"].startswith("text/plain")
     rest = await client.get("/api/v1/replicas/m/1/0/logs?offset=4")
-    assert (rest.text, rest.headers["x-skysail-log-offset"]) == ("c\n", "6")
-    assert (await client.get("/api/v1/replicas/m/1/0/logs")).text == "a\nb\nc\n"
+    assert (rest.text, rest.headers["x-skysail-log-offset"]) == ("m:1/0 | c\n", "6")
+    assert (await client.get("/api/v1/replicas/m/1/0/logs")).text == "m:1/0 | a\nm:1/0 | b\nm:1/0 | c\n"
     assert (await client.get("/api/v1/replicas/m/1/7/logs")).status_code == 404
     for query in ("tail=-1", "tail=1000000", "offset=-1", "tail=x"):
         assert (await client.get(f"/api/v1/replicas/m/1/0/logs?{query}")).status_code == 400, query

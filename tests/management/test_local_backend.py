@@ -24,6 +24,7 @@ from skysail_management.local_backend import LocalBackend
 from skysail_management.records import Replica, Version
 
 KEY = ("m", "1", 0)
+KILLED = "the container was killed (SIGKILL): by the kernel's out-of-memory killer or by hand"
 
 
 class Place:
@@ -86,9 +87,7 @@ async def test_a_container_is_ready_when_it_listens_and_its_end_is_told_with_its
         launched = await backend.start(await place.version("listen"), 0)
         assert await event_of(backend) == ContainerReady(KEY)
         os.kill(launched.pid, signal.SIGKILL)
-        assert await event_of(backend) == ContainerExited(
-            KEY, "the container was killed by SIGKILL\nfake container of m:1 # listen"
-        )
+        assert await event_of(backend) == ContainerExited(KEY, f"{KILLED}\nfake container of m:1 # listen")
         assert list(place.sockets.iterdir()) == []
         assert "fake container of m:1" in place.logs.tail(*KEY, 10).text
 
@@ -98,7 +97,9 @@ async def test_a_container_that_crashes_says_how(place: Place) -> None:
         await backend.start(await place.version("crash"), 0)
         event = await event_of(backend)
         assert isinstance(event, ContainerExited)
-        assert event.reason.startswith("the container ended with exit status 7\nfake container")
+        assert event.reason.startswith(
+            "the container ended with exit status 7: its model ended the process\nfake container"
+        )
 
 
 async def test_a_container_that_is_stopped_may_drain(place: Place) -> None:
@@ -118,7 +119,7 @@ async def test_a_container_that_does_not_drain_is_killed(place: Place) -> None:
         backend.stop(KEY)
         event = await event_of(backend)
         assert isinstance(event, ContainerExited)
-        assert event.reason.startswith("the container was killed by SIGKILL")
+        assert event.reason.startswith(KILLED)
 
 
 async def test_stopping_what_does_not_run_does_nothing(place: Place) -> None:
@@ -171,7 +172,7 @@ async def test_the_next_process_adopts_what_runs_and_sees_its_end(place: Place) 
         launched = await first.start(version, 0)
         await event_of(first)
     async with place.backend() as second:
-        assert await second.adopt([record_of(launched)], end_strays=True) == {KEY}
+        assert await second.adopt([(record_of(launched), version)], end_strays=True) == {KEY}
         assert await event_of(second) == ContainerReady(KEY)
         os.kill(launched.pid, signal.SIGKILL)
         event = await event_of(second)
@@ -186,7 +187,7 @@ async def test_an_adopted_container_can_be_stopped(place: Place) -> None:
         launched = await first.start(version, 0)
         await event_of(first)
     async with place.backend(drain_limit_s=0.1) as second:
-        await second.adopt([record_of(launched, "starting")], end_strays=True)
+        await second.adopt([(record_of(launched, "starting"), version)], end_strays=True)
         assert await event_of(second) == ContainerReady(KEY)
         second.stop(KEY)
         assert isinstance(await event_of(second), ContainerExited)
@@ -207,7 +208,7 @@ async def test_what_no_record_rightly_tells_of_is_ended(place: Place, wrong: str
         "not listening": [record_of(launched)],
     }[wrong]
     async with place.backend() as second:
-        assert await second.adopt(records, end_strays=True) == set()
+        assert await second.adopt([(record, version) for record in records], end_strays=True) == set()
     assert reap(launched.pid) == signal.SIGKILL
     assert list(place.sockets.iterdir()) == []
 
@@ -215,7 +216,7 @@ async def test_what_no_record_rightly_tells_of_is_ended(place: Place, wrong: str
 async def test_a_pid_that_went_to_somebody_else_is_left_alone(place: Place) -> None:
     async with place.backend() as backend:
         record = a_replica(address=f"unix:{place.sockets}/x.sock", pid=os.getpid())
-        assert await backend.adopt([record], end_strays=True) == set()
+        assert await backend.adopt([(record, a_version())], end_strays=True) == set()
 
 
 async def test_strays_may_be_spared(place: Place) -> None:

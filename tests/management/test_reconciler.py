@@ -129,7 +129,7 @@ async def test_a_killed_container_is_started_again(stack: Stack) -> None:
         snapshot = await stack.until(lambda s: any(r.state == "backoff" for r in s.replicas.values()))
         (broken,) = snapshot.replicas.values()
         assert (broken.restarts, broken.pid) == (1, None)
-        assert broken.reason.startswith("the container was killed by SIGKILL")
+        assert broken.reason.startswith("the container was killed (SIGKILL)")
         (after,) = await stack.until_ready()
         assert after.pid != before.pid
         assert (after.restarts, after.reason) == (1, broken.reason), "why it was started again is still told"
