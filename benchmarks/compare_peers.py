@@ -149,7 +149,7 @@ def _rotated(pairs: Sequence[tuple[str, str]], by: int) -> list[tuple[str, str]]
 
 def _line(one: Measurement) -> str:
     busy = f"  ({100 * one.foreign_cpu_share:.0f} % busy elsewhere)" if one.foreign_cpu_share > BUSY_SHARE else ""
-    faults = {"errors": one.closed.errors, "defaults": one.defaults, "wrong": one.n_wrong + one.open.wrong}
+    faults = {"errors": one.n_errors, "default outputs": one.n_default_outputs, "wrong": one.n_wrong}
     told = "".join(f"  {count} {name}" for name, count in faults.items() if count)
     return (
         f"{one.predictions_per_s:9,.0f}/s  p50 {one.closed.p50_ms:8.2f}  p99 {one.closed.p99_ms:8.2f} ms  "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.replies import Form
@@ -27,7 +27,8 @@ class Peer:
     has_environment: bool = True
     """False: it runs in the environment of the project."""
     start_timeout_s: float = 120.0
-    variables: Mapping[str, str] | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Of its environment; `{folder}` is where it may write."""
 
     @property
     def server(self) -> Path:
@@ -56,7 +57,7 @@ PEERS = (
         "bentoml",
         "BentoML",
         ("bentoml", "uvicorn"),
-        "adaptive batching: batchable, max_batch_size 64, max_latency_ms 1000; one worker",
+        "adaptive batching: batchable, max_batch_size 64, max_latency_ms 1000; two workers",
         form="rows",
         variables={"BENTOML_DO_NOT_TRACK": "True"},
     ),
@@ -72,8 +73,18 @@ PEERS = (
         "rayserve",
         "Ray Serve",
         ("ray",),
-        "@serve.batch: max_batch_size 64, batch_wait_timeout_s 0; one proxy, one replica, no access log",
-        variables={"RAY_USAGE_STATS_ENABLED": "0"},
+        "@serve.batch: max_batch_size 64, batch_wait_timeout_s 0; throughput-optimized, HAProxy, one replica",
+        variables={
+            "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+            "RAY_SERVE_ENABLE_HA_PROXY": "1",
+            "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
+            "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": "{folder}/haproxy/haproxy.cfg",
+            "RAY_SERVE_HAPROXY_SOCKET_PATH": "{folder}/haproxy/admin.sock",
+            "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": "{folder}/haproxy",
+            "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": "{folder}/haproxy/server-state",
+            "RAY_AUTH_MODE": "disabled",  # with it, Ray would write a token to the user's home
+            "RAY_USAGE_STATS_ENABLED": "0",
+        },
     ),
     Peer(
         "torchserve",

@@ -54,17 +54,13 @@ class Standing:
     p50_ms: float
     p99_ms: float
     n_errors: int
-    """Of the closed loop: other statuses, lost connections, timeouts."""
     n_defaults: int
     n_wrong: int
-    """Of the sample and of the open loop."""
     lone_p50_ms: float
     lone_p99_ms: float
     open_per_s: float
     open_p50_ms: float
     open_p99_ms: float
-    n_open_errors: int
-    """Of the open loop: other statuses, and requests never answered."""
     kept_up: bool
     """Whether the generator of the open loop came in time in every round."""
     memory_mb: float
@@ -92,15 +88,14 @@ def _standing(title: str, own: Sequence[Measurement]) -> Standing:
         predictions_per_s=middle(lambda one: one.predictions_per_s),
         p50_ms=middle(lambda one: one.closed.p50_ms),
         p99_ms=middle(lambda one: one.closed.p99_ms),
-        n_errors=sum(one.closed.errors for one in own),
-        n_defaults=sum(one.defaults for one in own),
-        n_wrong=sum(one.n_wrong + one.open.wrong for one in own),
+        n_errors=sum(one.n_errors for one in own),
+        n_defaults=sum(one.n_default_outputs for one in own),
+        n_wrong=sum(one.n_wrong for one in own),
         lone_p50_ms=middle(lambda one: one.lone.p50_ms),
         lone_p99_ms=middle(lambda one: one.lone.p99_ms),
         open_per_s=middle(lambda one: one.open.offered_per_s),
         open_p50_ms=middle(lambda one: one.open.p50_ms),
         open_p99_ms=middle(lambda one: one.open.p99_ms),
-        n_open_errors=sum(one.open.http_errors + one.open.none for one in own),
         kept_up=all(one.open.kept_up for one in own),
         memory_mb=middle(lambda one: one.memory_bytes / 1e6),
         start_s=middle(lambda one: one.start_s),
@@ -133,7 +128,6 @@ def _cells(one: Standing) -> tuple[str, ...]:
 
 def _open_cell(one: Standing) -> str:
     text = f"{one.open_per_s:,.0f}, {one.open_p50_ms:.2f}, {one.open_p99_ms:.2f}"
-    text += f"; {one.n_open_errors} failed" if one.n_open_errors else ""
     return text + ("" if one.kept_up else " (the load came late)")
 
 

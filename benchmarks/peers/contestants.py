@@ -82,7 +82,7 @@ class PeerContestant:
         return {name: importlib.metadata.version(name) for name in distributions}
 
     def hindrance(self, _model_name: str) -> str | None:
-        if not self._peer.has_environment or self._environment.is_ready:
+        if not self._peer.has_environment or self._environment.is_ready():
             return None
         return f"its environment is not ready: python -m benchmarks.peers.setup {self.name}"
 
@@ -91,7 +91,8 @@ class PeerContestant:
         peer, port = self._peer, free_port()
         python = str(self._environment.python) if peer.has_environment else sys.executable
         told = variables(model.file, port, [free_port() for _ in range(N_SPARE_PORTS)], folder)
-        told |= {"PYTHONPATH": str(CHECKOUT), **(peer.variables or {})}
+        told |= {name: value.format(folder=folder) for name, value in peer.variables.items()}
+        told["PYTHONPATH"] = str(CHECKOUT)
         server = ServerTree(peer.name, [python, str(peer.server)], folder, told)
         try:
             path = peer.path(model.name)
@@ -115,7 +116,7 @@ class SkysailContestant:
 
     def versions(self) -> dict[str, str]:
         names = ["skysail-query-frontend", "skysail-container", "uvicorn", *COMMON_DISTRIBUTIONS]
-        names += ["onnxruntime", "skl2onnx"] if self._is_accelerated else []
+        names += ["onnxruntime"] if self._is_accelerated else []
         return {name: importlib.metadata.version(name) for name in names}
 
     def hindrance(self, model_name: str) -> str | None:
@@ -123,7 +124,7 @@ class SkysailContestant:
             return None
         if model_name != "forest":
             return "there is nothing to convert"
-        needed = ("skysail_container.acceleration", "onnxruntime", "skl2onnx")
+        needed = ("skysail_container.acceleration", "onnxruntime")
         missing = [name for name in needed if importlib.util.find_spec(name) is None]
         return f"{', '.join(missing)} is not installed" if missing else None
 

@@ -14,10 +14,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-__all__ = ["ENVIRONMENTS", "PeerEnvironment", "PeerEnvironmentError"]
+__all__ = ["PeerEnvironment", "PeerEnvironmentError"]
 
 PEERS = Path(__file__).parent
-ENVIRONMENTS = PEERS / ".environments"
+ENVIRONMENTS = ".environments"
 STAMP = ".made-from"
 N_LAST_LINES = 15
 VERSIONS = (
@@ -30,18 +30,17 @@ class PeerEnvironmentError(Exception):
 
 
 class PeerEnvironment:
-    """The environment of the peer in the folder `benchmarks/peers/<name>`."""
+    """The environment of the peer whose requirements are in the folder `name` of `peers`."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, peers: Path = PEERS) -> None:
         self.name = name
-        self._folder = ENVIRONMENTS / name
-        self._requirements = PEERS / name / "requirements.txt"
+        self._folder = peers / ENVIRONMENTS / name
+        self._requirements = peers / name / "requirements.txt"
 
     @property
     def python(self) -> Path:
         return self._folder / "bin" / "python"
 
-    @property
     def is_ready(self) -> bool:
         """Whether it was made to the end, from the requirements of now and by this Python."""
         stamp = self._folder / STAMP

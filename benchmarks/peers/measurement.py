@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.client
+import itertools
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -58,9 +60,8 @@ class Measurement:
     round: int
     start_s: float
     """From starting its processes to its first right answer."""
-    n_compared: int
-    n_wrong: int
-    """Of a sample sent over 64 connections, those without status 200 or with another output than the model's own."""
+    sample: dict[str, int]
+    """A sample sent over 64 connections, each answer compared with the model's own output: counts by outcome."""
     closed: Summary
     """64 connections, closed loop."""
     defaults: int
@@ -76,6 +77,23 @@ class Measurement:
     """Of all its processes during the closed loop."""
     foreign_cpu_share: float
     """Share of the machine's CPU taken meanwhile by processes that are neither the contestant nor the load."""
+
+    @property
+    def n_wrong(self) -> int:
+        """Other outputs than the model's own, in the sample and in the open loop."""
+        return self.sample.get(Outcome.WRONG.name.lower(), 0) + self.open.wrong
+
+    @property
+    def n_default_outputs(self) -> int:
+        """In the sample, the closed loop and the open loop."""
+        in_open = sum(self.open.defaulted.values())
+        return self.sample.get(Outcome.DEFAULTED.name.lower(), 0) + self.defaults + in_open
+
+    @property
+    def n_errors(self) -> int:
+        """Other statuses, broken connections, timeouts: in the sample, the closed loops and the open loop."""
+        in_sample = sum(self.sample.get(one.name.lower(), 0) for one in (Outcome.HTTP_ERROR, Outcome.NONE))
+        return in_sample + self.closed.errors + self.lone.errors + self.open.http_errors + self.open.none
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +116,7 @@ def measure(
     began_at = monotonic()
     with contestant.start(model, questions, folder) as server:
         start_s = monotonic() - began_at
-        n_wrong = _count_wrong(server, questions.ask(N_SAMPLE, server.form))
+        sample = _compare(server, questions.ask(N_SAMPLE, server.form))
         pool = questions.write_pool(folder / "pool.txt", server.form)
         load.run(server.port, server.path, pool, N_CONNECTIONS, durations.warm_up_s)
         defaults_before = server.n_defaults()
@@ -116,8 +134,7 @@ def measure(
         model=model.name,
         round=0,
         start_s=round(start_s, 2),
-        n_compared=N_SAMPLE,
-        n_wrong=n_wrong,
+        sample={outcome.name.lower(): count for outcome, count in sample.items()},
         closed=closed,
         defaults=defaults,
         predictions_per_s=round(predictions_per_s, 1),
@@ -129,26 +146,28 @@ def measure(
     )
 
 
-def _count_wrong(server: RunningServer, asked: Sequence[tuple[str, object]]) -> int:
-    """Send them over 64 connections at a time, so that they share batches, and compare every output."""
+def _compare(server: RunningServer, asked: Sequence[tuple[str, object]]) -> Counter[Outcome]:
+    """Send them over 64 connections, so that they share batches, and compare every output."""
     shares = [asked[number::N_CONNECTIONS] for number in range(N_CONNECTIONS)]
     with ThreadPoolExecutor(N_CONNECTIONS) as threads:
-        return sum(threads.map(lambda share: _count_wrong_on_one(server, share), shares))
+        outcomes = threads.map(lambda share: _compare_on_one(server, share), shares)
+        return Counter(itertools.chain.from_iterable(outcomes))
 
 
-def _count_wrong_on_one(server: RunningServer, asked: Sequence[tuple[str, object]]) -> int:
+def _compare_on_one(server: RunningServer, asked: Sequence[tuple[str, object]]) -> list[Outcome]:
+    """An outcome for each of them; what a broken connection leaves has none."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=SAMPLE_TIMEOUT_S)
-    n_right = 0
+    outcomes = []
     try:
         for body, output in asked:
             connection.request("POST", server.path, body, {"Content-Type": "application/json"})
             response = connection.getresponse()
-            n_right += judge(response.status, response.read(), output, server.form)[0] is Outcome.PREDICTED
+            outcomes.append(judge(response.status, response.read(), output, server.form)[0])
     except (OSError, http.client.HTTPException):
-        pass  # what is left counts as wrong
+        outcomes += [Outcome.NONE] * (len(asked) - len(outcomes))
     finally:
         connection.close()
-    return len(asked) - n_right
+    return outcomes
 
 
 def _open_loop(

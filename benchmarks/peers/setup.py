@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _make(name: str, again: bool, progress: str) -> bool:
     environment = PeerEnvironment(name)
-    if environment.is_ready and not again:
+    if environment.is_ready() and not again:
         print(f"{progress} {name}: ready")
         return True
     print(f"{progress} {name}: installing ...", flush=True)

@@ -9,7 +9,7 @@ from benchmarks.peers.model import load_model
 __all__ = ["Service"]
 
 
-@bentoml.service(workers=1, traffic={"timeout": 30, "max_concurrency": 1024}, metrics={"enabled": False})
+@bentoml.service(workers=2, traffic={"timeout": 30, "max_concurrency": 1024}, metrics={"enabled": False})
 class Service:
     """The model, as BentoML calls it."""
 

@@ -1,11 +1,10 @@
 """LitServe with its batching and its fast queue (ZeroMQ).
 
-`batch_timeout=0` takes what is there, as Skysail does, and was faster here than any wait.
+`batch_timeout=0` takes what is there, as Skysail does.
 """
 # mypy: disable-error-code="import-not-found, misc"
 # The framework is installed in the peer's own environment only.
-
-from __future__ import annotations
+# Annotations are not postponed: LitServe looks at them to learn what a request is.
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,7 @@
-"""Ray Serve with `@serve.batch`: one proxy, one replica, a Ray of its own on this machine."""
+"""Ray Serve with `@serve.batch`: a proxy, one replica, a Ray of its own on this machine.
+
+The answer is a `JSONResponse`, since Ray sends anything else in chunks.
+"""
 # mypy: disable-error-code="import-not-found, untyped-decorator, attr-defined"
 # The framework is installed in the peer's own environment only.
 
@@ -13,6 +16,7 @@ from benchmarks.peers.assignment import folder, port
 from benchmarks.peers.model import load_model
 from ray import serve
 from starlette.requests import Request
+from starlette.responses import JSONResponse
 
 __all__ = ["Replica"]
 
@@ -28,9 +32,9 @@ class Replica:
     async def predict(self, rows: Sequence[Any]) -> list[float]:
         return self._predict(rows)
 
-    async def __call__(self, request: Request) -> dict[str, object]:
+    async def __call__(self, request: Request) -> JSONResponse:
         output = await self.predict((await request.json())["input"])
-        return {"query_id": -1, "output": output, "default": False}
+        return JSONResponse({"query_id": -1, "output": output, "default": False})
 
 
 if __name__ == "__main__":
@@ -38,5 +42,4 @@ if __name__ == "__main__":
     serve.start(http_options={"host": "127.0.0.1", "port": port()}, logging_config={"enable_access_log": False})
     serve.run(Replica.bind(), route_prefix="/predict")
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
-    serve.shutdown()
     ray.shutdown()
