@@ -25,7 +25,7 @@ LOG_LINES = 60
 """Lines of the container's log that are kept for an error."""
 
 ENVIRONMENT_FILES = ("requirements.txt", "packages.txt", "setup.sh")
-"""A folder in which one of these says something is run in an environment of its own."""
+"""A folder with one of these is run in an environment of its own."""
 
 _LAUNCHER = "skysail_management.environment_launcher"
 _STOP_S = 10.0
@@ -96,14 +96,9 @@ def _extract(archive: Path, folder: Path) -> None:
 
 def _command(folder: Path, report: Path, input_type: str, environments: Path) -> list[str]:
     arguments = ["--model", str(folder), "--check", str(report), "--input-type", input_type]
-    if any(map(_says_something, map(folder.joinpath, ENVIRONMENT_FILES))):
+    if any((folder / name).is_file() for name in ENVIRONMENT_FILES):
         return [sys.executable, "-m", _LAUNCHER, "--environments", str(environments), "--", *arguments]
     return [sys.executable, "-m", "skysail_container", *arguments]
-
-
-def _says_something(path: Path) -> bool:
-    lines = path.read_text(errors="replace").splitlines() if path.is_file() else []
-    return any(line.strip() and not line.lstrip().startswith("#") for line in lines)
 
 
 def _both(first: Callable[[str], object], second: Callable[[str], object]) -> Callable[[str], None]:

@@ -76,6 +76,27 @@ def test_rows_that_are_no_objects_have_one_type_and_shape(
     assert derived_schema(rows, input_type) == expected
 
 
+@pytest.mark.parametrize(
+    ("input_type", "row", "said"),
+    [
+        ("doubles", "text", "validation row 2 is not of input type doubles: a list of numbers is expected"),
+        ("doubles", 1.5, "a list of numbers"),
+        ("floats", [[1.0]], "a list of numbers"),
+        ("doubles", [1, None], "a list of numbers"),
+        ("doubles", None, "a list of numbers"),
+        ("integers", [1.5], "a list of integers"),
+        ("strings", ["x"], "a text"),
+        ("bytes", 1, "a base64 text"),
+        ("tensor", [[1], [2, 3]], "numbers in lists of the same lengths"),
+        ("tensor", ["x"], "numbers in lists"),
+    ],
+)
+def test_a_row_that_is_not_of_the_input_type_is_refused(input_type: str, row: Any, said: str) -> None:
+    good = {"strings": "x", "bytes": "AA==", "tensor": [[1.0]]}.get(input_type, [1])
+    with pytest.raises(InvalidRequestError, match=said):
+        derived_schema([good, row], input_type)
+
+
 def test_more_fields_than_a_schema_may_have_are_refused() -> None:
     with pytest.raises(InvalidRequestError, match="1001 fields; at most 1000"):
         derived_schema([{str(index): 0 for index in range(MAX_FIELDS + 1)}], "json")

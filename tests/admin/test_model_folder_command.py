@@ -30,7 +30,7 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, Any]:
 def test_a_new_folder_is_a_model_that_passes_its_test(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     code, made = run(capsys, "model", "init", "mine", "--kind", kind)
     assert code == 0
-    assert {"model.py", "requirements.txt", "validation.jsonl"} <= set(made["files"])
+    assert {"model.py", "requirements.example.txt", "validation.jsonl"} <= set(made["files"])
     code, report = run(capsys, "model", "test", "mine")
     assert (code, report["ok"], report["error"]) == (0, True, None)
     assert (report["n_validation_rows"], report["n_expected"]) == (2, 2)

@@ -15,7 +15,10 @@ MAX_FIELDS = 1_000
 
 ANY_LENGTH = -1
 
-_TYPES_OF_ROWS = {"integers": "integer", "floats": "number", "doubles": "number", "strings": "string", "bytes": "bytes"}
+_TYPES_OF_ROWS = {"floats": "number", "doubles": "number", "tensor": "number", "bytes": "bytes", "integers": "integer"}
+_INTEGERS = ("integer", None)
+_NUMBERS = ("number", *_INTEGERS)
+"""None is the type of what is in an empty list."""
 
 
 @dataclass(frozen=True)
@@ -42,16 +45,35 @@ def derived_schema(rows: Sequence[Any], input_type: str) -> dict[str, Any]:
     Integers and fractions together are numbers, lists of different lengths are of any length, what is null or missing
     in some row is optional, and what has no one type or depth is of type `any`.
 
-    :raises InvalidRequestError: the rows have more fields than a schema may.
+    :raises InvalidRequestError: a row is not of the input type, or they have more fields than a schema may.
     """
     if input_type == "json" and all(isinstance(row, dict) for row in rows):
         return {"fields": _fields(rows)}
-    kind = _merged_all(_kind(row) for row in rows)
-    if input_type in _TYPES_OF_ROWS:
-        kind = _Kind(_TYPES_OF_ROWS[input_type], kind.shape)
-    elif input_type == "tensor":
-        kind = _Kind("number", kind.shape)
-    return kind.as_json()
+    kinds = [_kind(row) for row in rows]
+    for number, kind in enumerate(kinds, 1):
+        _check(number, kind, input_type)
+    kind = _merged_all(kinds)
+    return _Kind(_TYPES_OF_ROWS.get(input_type, kind.type), kind.shape).as_json()
+
+
+def _check(number: int, kind: _Kind, input_type: str) -> None:
+    """That a row can be one of the input type."""
+    if input_type == "json":
+        return
+    n_axes = len(kind.shape or ())
+    expected, is_right = {
+        "integers": ("a list of integers", n_axes == 1 and kind.type in _INTEGERS),
+        "strings": ("a text", n_axes == 0 and kind.type == "string"),
+        "bytes": ("a base64 text", n_axes == 0 and kind.type == "string"),
+        "tensor": (
+            "numbers in lists of the same lengths",
+            kind.type in _NUMBERS and ANY_LENGTH not in (kind.shape or ()),
+        ),
+    }.get(input_type, ("a list of numbers", n_axes == 1 and kind.type in _NUMBERS))
+    if not is_right or kind.is_optional:
+        raise InvalidRequestError(
+            f"validation row {number} is not of input type {input_type}: {expected} is expected", field="model"
+        )
 
 
 def _fields(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
