@@ -133,3 +133,20 @@ def test_a_file_that_is_no_package_is_refused_with_what_is_wrong(capsys: pytest.
         pass
     with pytest.raises(InvalidRequestError, match="packed for input type json, not doubles"):
         packed("mine.skysail", "doubles").__enter__()
+
+
+@pytest.mark.timeout(300)  # an environment is made by pip
+def test_a_model_with_requirements_is_tested_in_an_environment_of_its_own(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    main(["model", "init", "mine", "--kind", "function"])
+    Path("mine/requirements.txt").write_text("numpy==2.1.3\n")
+    Path("mine/model.py").write_text("import numpy\ndef predict(rows): return [numpy.__version__] * len(rows)\n")
+    Path("mine/validation.jsonl").write_text('{"input": [1.0], "output": "2.1.3"}\n')
+    capsys.readouterr()
+    code, report = run(capsys, "model", "test", "mine")
+    assert (code, report["error"]) == (0, None)
+    Path("mine/requirements.txt").write_text("numpy==99.0\n")
+    code, document = run(capsys, "model", "test", "mine")
+    assert (code, document["error"]["message"]) == (8, "the model's environment could not be built")
+    assert "numpy==99.0" in document["error"]["logs"]
