@@ -54,6 +54,7 @@ class DeploymentMethods(ModelMethods, ReplicaMethods):
         outputs: Sequence[str] | None = None,
         signature: str | None = None,
         threads: int | None = None,
+        memory_limit_mb: int | None = None,
         wait: bool = True,
         timeout_s: float = DEFAULT_WAIT_S,
         progress: ProgressCallback | None = None,
@@ -70,6 +71,7 @@ class DeploymentMethods(ModelMethods, ReplicaMethods):
         :param outputs: names of the outputs to answer with, of an ONNX, TensorFlow or PyTorch model.
         :param signature: the signature of a TensorFlow model to call.
         :param threads: threads the framework may use for one batch; None: one.
+        :param memory_limit_mb: MiB that each container may take before it is ended; None: as management is set.
         :param wait: return only when a replica answers; else as soon as the version is known.
         :param progress: called with a `ProgressEvent` now and then; without it a terminal shows a progress bar.
 
@@ -100,6 +102,7 @@ class DeploymentMethods(ModelMethods, ReplicaMethods):
                     "labels": labels or [],
                     "n_replicas": num_replicas,
                     "batch_size": batch_size,
+                    "memory_limit_mb": memory_limit_mb,
                 }
                 known = self._known(name, str(version), artifact.sha256)
                 deployed = known or self._create(name, artifact, request, show)

@@ -21,7 +21,7 @@ def environment() -> Iterator[dict[str, str]]:
         yield environment
 
 
-@pytest.mark.parametrize("framework", ["onnx", "xgboost", "lightgbm", "schema", "folder"])
+@pytest.mark.parametrize("framework", ["onnx", "xgboost", "lightgbm", "schema", "folder", "runtime"])
 def test_every_command_of_a_page_prints_what_the_page_says(
     environment: dict[str, str], tmp_path: Path, framework: str
 ) -> None:

@@ -62,6 +62,9 @@ def deploy(
     ] = None,
     signature: Annotated[str | None, typer.Option("--signature", help="The TensorFlow signature to call.")] = None,
     threads: Annotated[int | None, typer.Option("--threads", help="Threads for one batch; 1 unless told.")] = None,
+    memory_limit_mb: Annotated[
+        int | None, typer.Option("--memory-limit-mb", help="MiB a container may take; else as management is set.")
+    ] = None,
     wait: Wait = True,
     timeout_s: Timeout = DEFAULT_WAIT_S,
 ) -> None:
@@ -80,6 +83,7 @@ def deploy(
             outputs=output or None,
             signature=signature,
             threads=threads,
+            memory_limit_mb=memory_limit_mb,
             wait=wait,
             timeout_s=timeout_s,
             progress=_quiet if session.output.as_json else None,
