@@ -33,6 +33,8 @@ SAMPLE_TIMEOUT_S = 30.0
 OPEN_SHARE = 0.8
 MAX_OPEN_PER_S = 6000.0
 """What the Python load can send without taking the cores from the server: faster contestants get this rate."""
+MIN_OPEN_REQUESTS = 20
+"""Slower contestants get a rate that comes to so many."""
 PATIENCE_S = 10.0
 ANY_TIME_S = 1e3
 
@@ -173,7 +175,7 @@ def _compare_on_one(server: RunningServer, asked: Sequence[tuple[str, object]]) 
 def _open_loop(
     server: RunningServer, questions: Questions, rate_per_s: float, duration_s: float, folder: Path
 ) -> LoadSummary:
-    rate_per_s = min(MAX_OPEN_PER_S, max(1.0, rate_per_s))
+    rate_per_s = min(MAX_OPEN_PER_S, max(MIN_OPEN_REQUESTS / duration_s, rate_per_s))
     asked = questions.ask(round(1.2 * rate_per_s * duration_s) + 100, server.form)
     queries = write_queries(folder / "open.txt", asked)
     stream = Stream("open", server.path, ANY_TIME_S, Arrivals("poisson", rate_per_s), str(queries))

@@ -1,6 +1,6 @@
 """Writes MLServer's settings and starts it.
 
-`parallel_workers: 0` computes in the server's own process; the pool of 1.7.1 does not start with uvloop 0.22 and later.
+`parallel_workers: 0` computes in the server's own process: the pool of 1.7.1 does not start with uvloop 0.23.
 """
 
 from __future__ import annotations
