@@ -1,6 +1,7 @@
 """TorchScript and exported programs: what is served is what PyTorch itself answers. Run by `make test-torch`."""
 
 import json
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -224,3 +225,17 @@ def test_a_container_answers_what_pytorch_answers(folders: dict[str, Path], form
                 with torch.inference_mode():
                     own = module(torch.from_numpy(part)).numpy()
                 assert client.predict(rows_of(part)).outputs == rows_of(own)
+
+
+def test_the_code_of_the_page_makes_models_that_are_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "models" / "pytorch.md").read_text()
+    program, folder_model = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(program, {})  # noqa: S102  # the page's own code is what is tested
+    with packed(tmp_path / "model.pt2", "floats") as artifact, zipfile.ZipFile(artifact.path) as archive:
+        archive.extractall(tmp_path / "program")
+    rows = random_rows(4)
+    assert dense_answers(loaded(tmp_path / "program"), rows, 64).shape == (len(rows), 1)
+    folder = source_folder(tmp_path / "folder", folder_model)
+    torch.save(torch.nn.Linear(4, 1).state_dict(), folder / "weights.pt")
+    assert dense_answers(loaded(folder), rows, 64).shape == (len(rows), 1)
