@@ -67,7 +67,7 @@ def load(folder: Path, manifest: Manifest) -> Model:
     """The estimator in the manifest's file, or a faster form that gave the same outputs.
 
     The manifest's `threads` hold for the estimator as well: a HistGradientBoosting whose two OpenMP threads have to
-    share a core with others takes a hundred times as long as with one.
+    share cores with others takes more than ten times as long as with one.
 
     :raises ModelLoadError: another Python pickled it, its skops file holds types that are not trusted, it lacks the
         method, or its validation rows cannot be read.

@@ -1,0 +1,72 @@
+"""docs/models/sklearn.md and metrics.md, run as they stand."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from harness.free_ports import free_ports
+from harness.local_stack import data_folder
+from harness.wait_until import wait_until
+from skysail_admin import Skysail
+
+ROOT = Path(__file__).parents[2]
+PAGES = ROOT / "docs" / "models"
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture
+def urls() -> Iterator[tuple[str, str]]:
+    """Management's and the frontend's address in a stack of this test's own."""
+    query_port, management_port = free_ports(2)
+    with data_folder() as folder:
+        environment = {
+            **os.environ,
+            "SKYSAIL_DATA_DIR": str(folder),
+            "SKYSAIL_QUERY_PORT": str(query_port),
+            "SKYSAIL_MANAGEMENT_PORT": str(management_port),
+        }
+        command = [sys.executable, "-m", "skysail_admin"]
+        try:
+            subprocess.run([*command, "up", "--detach"], env=environment, check=True, capture_output=True)
+            yield f"http://127.0.0.1:{management_port}", f"http://127.0.0.1:{query_port}"
+        finally:
+            subprocess.run([*command, "down"], env=environment, check=False, capture_output=True)
+
+
+def test_the_example_prints_what_the_page_says_and_is_accelerated(urls: tuple[str, str]) -> None:
+    shown = re.search(r"\$ python (examples/sklearn_model\.py)\n(.+)\n", (PAGES / "sklearn.md").read_text())
+    assert shown is not None
+    ran = subprocess.run(
+        [sys.executable, str(ROOT / shown[1]), *urls], capture_output=True, text=True, check=False, timeout=200
+    )
+    assert ran.stdout == f"{shown[2]}\n", ran.stderr
+    with Skysail(*urls) as skysail:
+        version = skysail.version("tumours-forest", 1)
+    assert "computed by onnxruntime" in version.served_by
+    assert "outputs equal to the last bit" in version.notes[0]
+
+
+def test_the_models_own_metrics_are_shown_with_where_they_come_from(urls: tuple[str, str], tmp_path: Path) -> None:
+    page = (PAGES / "metrics.md").read_text()
+    source = re.search(r"```python\n(.*?)```", page, re.DOTALL)
+    shown = re.findall(r"^skysail_user_\S+\{.*\} [\d.]+$", page, re.MULTILINE)
+    assert source is not None
+    assert len(shown) == 2
+    (tmp_path / "model.py").write_text(source[1])
+    with Skysail(*urls) as skysail:
+        skysail.register_application("loans", "doubles", default_output=0, slo_ms=1000)
+        skysail.deploy_model("loans", 3, "doubles", tmp_path)
+        skysail.link_model_to_app("loans", "loans")
+        assert skysail.predict("loans", [-1.0, 2.0]).output == 1.0
+
+    def metrics() -> list[str]:
+        return httpx.get(f"{urls[0]}/metrics").text.splitlines()
+
+    wait_until(lambda: set(shown) <= set(metrics()), "the metrics of the page", timeout_s=60.0)
