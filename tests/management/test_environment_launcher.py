@@ -22,7 +22,7 @@ READY_LIMIT_S = 300.0
 CLOUDPICKLE_SHA256 = "9acb47f6afd73f60dc1df93bb801b472f05ff42fa6c84167d25cb206be1fbf4a"
 """Of the wheel of 3.1.2, which is the same for every machine."""
 
-NO_NETWORK = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/nonexistent"}
+NO_NETWORK = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": ""}
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_versions_that_are_not_there_leave_no_environment_but_the_log(tmp_path: 
 
 def test_a_setup_script_that_fails_leaves_no_environment(tmp_path: Path, environments: Path) -> None:
     """Its requirement has a hash, which holds for what the model names, and not for what the runtime brings."""
-    script = "python -c 'import cloudpickle; print(cloudpickle.__file__)'\nls /nonexistent\necho never\n"
+    script = "python -c 'import cloudpickle; print(cloudpickle.__file__)'\nls ./no-such-file\necho never\n"
     files = {"setup.sh": script, "requirements.txt": f"cloudpickle==3.1.2 --hash=sha256:{CLOUDPICKLE_SHA256}\n"}
     with launched(model_folder(tmp_path / "model", files), environments) as container:
         assert "setup.sh ended with exit status 2: " in failure_of(container)
