@@ -108,5 +108,5 @@ def test_a_bad_environment_is_refused_like_a_bad_flag(capsys: pytest.CaptureFixt
 
 
 def test_a_check_needs_no_address(capsys: pytest.CaptureFixture[str]) -> None:
-    assert read_settings(["--model=/m", "--check=/tmp/report"], {}).check == Path("/tmp/report")
+    assert read_settings(["--model=/m", "--check=report.json"], {}).check == Path("report.json")
     assert "--model is missing" in refused(capsys, ["--check=/tmp/report"])
