@@ -6,7 +6,7 @@ STAMP := $(VENV)/.ready
 FRAMEWORKS := $(VENV)/.frameworks
 .DEFAULT_GOAL := help
 
-.PHONY: help setup compile demo up down test test-torch lint types bench bench-faults clean
+.PHONY: help setup compile demo up down test test-environments test-torch lint types bench bench-faults clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -32,7 +32,10 @@ down: $(STAMP) ## stop the stack that make up started
 	@$(BIN)/skysail down
 
 test: $(FRAMEWORKS) ## run the whole test suite
-	@$(BIN)/pytest -n 4 --dist loadgroup
+	@$(BIN)/pytest -n 4 --dist loadgroup -m "not environments"
+
+test-environments: $(FRAMEWORKS) ## run the tests that build environments with real pip, which takes minutes
+	@$(BIN)/pytest -n 2 --dist loadgroup -m environments
 
 test-torch: $(STAMP) ## run the tests with PyTorch, in an environment of their own (.venv-torch)
 	@bash scripts/setup-torch.sh .venv-torch $(BIN)/python && .venv-torch/bin/python -m pytest tests/pytorch
@@ -50,4 +53,4 @@ bench-faults: $(STAMP) ## measure whether answers are in time under overload and
 	@$(BIN)/python -m benchmarks.in_time
 
 clean: ## remove the environment, compiled modules and caches
-	rm -rf $(VENV) query_frontend/skysail_frontend/_compiled .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-torch query_frontend/skysail_frontend/_compiled .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -135,7 +135,8 @@ def test_a_file_that_is_no_package_is_refused_with_what_is_wrong(capsys: pytest.
         packed("mine.skysail", "doubles").__enter__()
 
 
-@pytest.mark.timeout(300)  # an environment is made by pip
+@pytest.mark.environments
+@pytest.mark.timeout(300)
 def test_a_model_with_requirements_is_tested_in_an_environment_of_its_own(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

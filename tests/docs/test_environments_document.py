@@ -14,7 +14,7 @@ from harness.local_stack import data_folder
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "models" / "environments.md"
 
-pytestmark = [pytest.mark.xdist_group("environments"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.environments, pytest.mark.xdist_group("environments"), pytest.mark.timeout(600)]
 
 STEP_LIMIT_S = 300.0
 

@@ -70,7 +70,7 @@ def run(command: str, folder: Path, environment: dict[str, str]) -> subprocess.C
     "page",
     [
         pytest.param("tensorflow.md", marks=pytest.mark.xdist_group("tensorflow")),
-        pytest.param("mlflow.md", marks=pytest.mark.xdist_group("environments")),
+        pytest.param("mlflow.md", marks=[pytest.mark.environments, pytest.mark.xdist_group("environments")]),
     ],
 )
 def test_every_command_of_the_page_prints_what_it_says(page: str, tmp_path: Path, environment: dict[str, str]) -> None:

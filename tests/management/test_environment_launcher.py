@@ -14,7 +14,7 @@ from harness.container_process import ContainerProcess
 from harness.environment_launcher import launched, model_folder
 from skysail_container.wire import Strings
 
-pytestmark = [pytest.mark.xdist_group("environments"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.environments, pytest.mark.xdist_group("environments"), pytest.mark.timeout(600)]
 
 READY_LIMIT_S = 300.0
 """A build takes ten seconds, on a machine that has nothing else to do."""
