@@ -19,6 +19,7 @@ from skysail_container.wire import (
     WireError,
     decode_from_container,
     encode,
+    encode_in_parts,
 )
 
 __all__ = ["ConnectionEvents", "ReplicaConnection"]
@@ -57,7 +58,12 @@ class ReplicaConnection(asyncio.Protocol):
 
     def send_batch(self, batch_id: int, time_left_s: float, rows: Rows) -> None:
         """:raises FrameTooLargeError: the rows make a frame larger than the container takes"""
-        self._write(encode(Predict(batch_id, max(0, int(time_left_s * 1e6)), rows), self._max_frame_bytes))
+        predict = Predict(batch_id, max(0, int(time_left_s * 1e6)), rows)
+        parts = encode_in_parts(predict, self._max_frame_bytes)
+        if len(parts) == 1:
+            self._write(parts[0])
+        elif self._transport is not None:
+            self._transport.writelines(parts)
 
     def cancel_batch(self, batch_id: int) -> None:
         self._write(encode(Cancel(batch_id)))
@@ -105,6 +111,6 @@ class ReplicaConnection(asyncio.Protocol):
             case _:
                 logger.debug("a container sent %s unasked", type(message).__name__)
 
-    def _write(self, frame: bytes) -> None:
+    def _write(self, frame: bytes | bytearray | memoryview) -> None:
         if self._transport is not None:
             self._transport.write(frame)

@@ -3,9 +3,11 @@
 from math import prod
 from typing import Any, TypeVar
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skysail_container.errors import FrameTooLargeError
 from skysail_container.wire import (
     ITEM_BYTES,
     MAX_INTEGER,
@@ -37,7 +39,9 @@ from skysail_container.wire import (
     decode_from_client,
     decode_from_container,
     encode,
+    encode_in_parts,
 )
+from skysail_container.wire.encoding import WIDE_BYTES
 
 _V = TypeVar("_V")
 
@@ -143,3 +147,18 @@ def test_bytearrays_and_memoryviews_are_sent_like_bytes(array: tuple[str, tuple[
     plain = encode(Predict(1, 1, Dense(dtype, shape, data)))
     assert encode(Predict(1, 1, Dense(dtype, shape, bytearray(data)))) == plain
     assert encode(Predict(1, 1, Dense(dtype, shape, memoryview(data)))) == plain
+
+
+@pytest.mark.parametrize("n_numbers", [1, 2047, 2048, 8191, 8192, 100_000])
+def test_the_parts_of_a_message_are_its_frame(n_numbers: int) -> None:
+    message = Predict(7, 123_456, Dense("<f8", (n_numbers, 1), bytes(range(8)) * n_numbers))
+    parts = encode_in_parts(message)
+    assert b"".join(parts) == encode(message)
+    assert len(parts) == (2 if 8 * n_numbers >= WIDE_BYTES else 1)
+    with pytest.raises(FrameTooLargeError):
+        encode_in_parts(message, 8 * n_numbers)
+
+
+@given(client_messages)
+def test_the_parts_of_any_message_are_its_frame(message: ClientMessage) -> None:
+    assert b"".join(encode_in_parts(message)) == encode(message)

@@ -2,7 +2,7 @@
 
 from skysail_container.errors import FrameTooLargeError, MalformedFrameError, UnsupportedVersionError, WireError
 from skysail_container.wire.decoding import decode_from_client, decode_from_container
-from skysail_container.wire.encoding import encode
+from skysail_container.wire.encoding import encode, encode_in_parts
 from skysail_container.wire.frames import FrameDecoder
 from skysail_container.wire.limits import (
     DEFAULT_MAX_FRAME_BYTES,
@@ -88,4 +88,5 @@ __all__ = [
     "decode_from_client",
     "decode_from_container",
     "encode",
+    "encode_in_parts",
 ]

@@ -1,9 +1,11 @@
 """Messages to frames."""
 
+from struct import Struct
 from typing import Any
 
 import msgpack
 
+from skysail_container.errors import FrameTooLargeError
 from skysail_container.wire.frames import frame
 from skysail_container.wire.limits import DEFAULT_MAX_FRAME_BYTES
 from skysail_container.wire.messages import (
@@ -25,7 +27,14 @@ from skysail_container.wire.messages import (
 )
 from skysail_container.wire.rows import Arrays, Bytes, Dense, Json, Ragged, RowKind, Strings
 
-__all__ = ["encode"]
+__all__ = ["WIDE_BYTES", "encode", "encode_in_parts"]
+
+WIDE_BYTES = 16_384
+"""From so much data on, a batch's rows are not copied into its frame."""
+
+_LENGTH = Struct(">I")
+_BIN_16, _BIN_32 = Struct(">BH"), Struct(">BI")
+_EMPTY_BIN = b"\xc4\x00"
 
 # Plain integers: packing an IntEnum member costs a detour through its Python class.
 _TYPES: dict[type, int] = {
@@ -60,6 +69,26 @@ def encode(message: Message, max_frame_bytes: int = DEFAULT_MAX_FRAME_BYTES) -> 
     :raises UnicodeEncodeError: a text holds a lone surrogate.
     """
     return frame(msgpack.packb(_fields(message)), max_frame_bytes)
+
+
+def encode_in_parts(
+    message: Message, max_frame_bytes: int = DEFAULT_MAX_FRAME_BYTES
+) -> tuple[bytes | bytearray | memoryview, ...]:
+    """What `encode` gives, in pieces: the data of a PREDICT's many dense rows stays where it is, which saves three
+    copies of it.
+
+    :raises FrameTooLargeError: :raises UnicodeEncodeError: as `encode`
+    """
+    if not (isinstance(message, Predict) and isinstance(message.rows, Dense) and len(message.rows.data) >= WIDE_BYTES):
+        return (encode(message, max_frame_bytes),)
+    data = message.rows.data
+    n_bytes = len(data)
+    head = msgpack.packb(_fields(message._replace(rows=message.rows._replace(data=b"")))).removesuffix(_EMPTY_BIN)
+    bin_head = _BIN_16.pack(0xC5, n_bytes) if n_bytes < 1 << 16 else _BIN_32.pack(0xC6, n_bytes)
+    n_body_bytes = len(head) + len(bin_head) + n_bytes
+    if n_body_bytes > max_frame_bytes:
+        raise FrameTooLargeError(n_body_bytes, max_frame_bytes)
+    return (_LENGTH.pack(n_body_bytes) + head + bin_head, data)
 
 
 def _fields(message: Message) -> tuple[Any, ...]:
