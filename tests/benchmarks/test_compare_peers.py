@@ -110,6 +110,7 @@ def test_a_server_that_ends_is_reported_with_its_last_lines(tmp_path: Path) -> N
     tree.stop()
 
 
+@pytest.mark.environments
 def test_an_environment_is_ready_only_when_made_to_the_end_from_the_requirements_of_now(tmp_path: Path) -> None:
     (tmp_path / "tiny").mkdir()
     requirements = tmp_path / "tiny" / "requirements.txt"
