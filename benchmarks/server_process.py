@@ -44,7 +44,9 @@ class ServerProcess:
     def pid(self) -> int:
         return self._child.pid
 
-    def wait_until(self, ready: Callable[[], bool], timeout_s: float = START_TIMEOUT_S) -> None:
+    def wait_until(
+        self, ready: Callable[[], bool], timeout_s: float = START_TIMEOUT_S, look_every_s: float = LOOK_EVERY_S
+    ) -> None:
         """Poll `ready` until it is true.
 
         :raises ServerError: the process ended, or is not ready after `timeout_s`.
@@ -55,7 +57,7 @@ class ServerProcess:
                 raise ServerError(f"{self.name} ended with code {self._child.returncode}\n{self._last_lines()}")
             if time.monotonic() > give_up_at:
                 raise ServerError(f"{self.name} is not ready after {timeout_s:.0f} s\n{self._last_lines()}")
-            time.sleep(LOOK_EVERY_S)
+            time.sleep(look_every_s)
 
     def cpu_s(self) -> float:
         """User and system time so far, children included.
