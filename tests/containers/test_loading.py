@@ -17,6 +17,7 @@ from harness.container_process import function_folder, sklearn_folder, source_fo
 from skysail_container.errors import ManifestError, ModelLoadError
 from skysail_container.function_model import FunctionModel
 from skysail_container.input_types import InputType
+from skysail_container.load_report import report
 from skysail_container.loaders.registry import load_model
 from skysail_container.manifest import Manifest, read_manifest
 from skysail_container.model import Model
@@ -174,6 +175,16 @@ def test_other_library_versions_are_logged(tmp_path: Path, caplog: pytest.LogCap
         loaded(function_folder(tmp_path / "model", len, libraries={"numpy": "0.1", "not-installed-anywhere": "1"}))
     assert "the model was saved with numpy 0.1; here it is " in caplog.text
     assert "not-installed-anywhere 1; here it is missing" in caplog.text
+    assert any("saved with numpy 0.1" in note for note in report.notes)
+
+
+def test_a_pickle_that_fails_and_is_of_other_library_versions_says_so(tmp_path: Path) -> None:
+    folder = sklearn_folder(tmp_path / "model", LogisticRegression(), libraries={"scikit-learn": "0.18"})
+    (folder / "model.joblib").write_bytes(b"garbage")
+    with pytest.raises(
+        ModelLoadError, match=r"saved with scikit-learn 0\.18; here it is .* give it a requirements.txt"
+    ):
+        loaded(folder)
 
 
 CLASS_MODEL = """

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from skysail_container.errors import ModelLoadError, SkysailContainerError
 from skysail_container.exception_text import exception_text
+from skysail_container.load_report import report
 from skysail_container.manifest import Framework, Manifest
 from skysail_container.model import Model
 
@@ -45,6 +46,8 @@ _EXTRAS = {
 }
 """The extra of this distribution that brings a module."""
 
+_OWN_VERSIONS = "save it again with these versions, or give it a requirements.txt with its own"
+
 _log = logging.getLogger(__name__)
 
 
@@ -53,7 +56,10 @@ def load_model(folder: Path, manifest: Manifest) -> Model:
 
     :raises ModelLoadError: it cannot be loaded, for whatever reason.
     """
-    _warn_of_other_versions(manifest)
+    other_versions = _other_versions(manifest)
+    for text in other_versions:
+        _log.warning("%s", text)
+        report.note(text)
     try:
         load: Loader = import_module(_MODULES[manifest.framework]).load
         return load(folder, manifest)
@@ -65,7 +71,8 @@ def load_model(folder: Path, manifest: Manifest) -> Model:
             + _remedy(error.name or "")
         ) from error
     except BaseException as error:  # a model's code may raise anything, SystemExit included, while it is loaded
-        raise ModelLoadError(f"the model cannot be loaded: {exception_text(error)}") from error
+        hint = f" ({'; '.join(other_versions)}: {_OWN_VERSIONS})" if other_versions else ""
+        raise ModelLoadError(f"the model cannot be loaded: {exception_text(error)}{hint}") from error
 
 
 def _remedy(module: str) -> str:
@@ -75,11 +82,14 @@ def _remedy(module: str) -> str:
     return "add it to the container's environment, or put its source into a model folder"
 
 
-def _warn_of_other_versions(manifest: Manifest) -> None:
+def _other_versions(manifest: Manifest) -> list[str]:
+    """A sentence for each library that is not here in the version the model was saved with."""
+    found = []
     for library, saved_with in (manifest.libraries or {}).items():
         installed = _installed_version(library)
         if installed != saved_with:
-            _log.warning("the model was saved with %s %s; here it is %s", library, saved_with, installed or "missing")
+            found.append(f"the model was saved with {library} {saved_with}; here it is {installed or 'missing'}")
+    return found
 
 
 def _installed_version(library: str) -> str | None:
