@@ -42,7 +42,7 @@ printf 'setup 1/4: virtualenv in %s\n' "$venv"
 printf 'setup 2/4: dependencies (a minute or two the first time)\n'
 # All four distributions in one call: their names resolve to these folders, never to an index.
 "$venv/bin/python" -m pip install --disable-pip-version-check --progress-bar=off -c constraints.txt \
-  -e containers'[sklearn,python,fast]' -e management'[server]' -e query_frontend'[compile]' -e admin'[local]' -r requirements-dev.txt \
+  -e containers'[sklearn,skops,python,fast,accelerate,metrics]' -e management'[server]' -e query_frontend'[compile]' -e admin'[local]' -r requirements-dev.txt \
   | show_progress \
   || fail "pip could not install the dependencies; its own message is above (a full disk, no network, or a missing compiler)"
 printf 'setup 3/4: checking\n'
