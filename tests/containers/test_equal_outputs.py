@@ -51,7 +51,7 @@ def test_a_function_with_a_closure(tmp_path: Path) -> None:
 def test_estimators_that_are_served_as_they_are(tmp_path: Path, method: str) -> None:
     data, labels = load_breast_cancer(return_X_y=True)
     scaled = make_pipeline(StandardScaler(), LogisticRegression())
-    estimator = scaled if method == "decision_function" else RandomForestClassifier(20, random_state=1)
+    estimator = scaled if method == "decision_function" else RandomForestClassifier(4, random_state=1)
     estimator.fit(data, labels)
     rows = random_rows(data.shape[1])
     folder = sklearn_folder(tmp_path / "model", estimator, method=method, accelerate=False)
