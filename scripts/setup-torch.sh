@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Makes an environment of its own for the tests with PyTorch, which is too big for everybody's.
 # Usage: scripts/setup-torch.sh VENV [PYTHON]
-# TORCH_INDEX_URL: another index of CPU builds than PyTorch's own.
+# TORCH_INDEX_URL: an index of builds for CPUs, a tenth of the size of the usual ones; PyTorch's installation page names its own.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 venv=$1
 python=${2:-.venv/bin/python}
 torch=2.14.1
-index=${TORCH_INDEX_URL:-https://download.pytorch.org/whl/cpu}
+index=${TORCH_INDEX_URL:-}
 
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 need_mib() {
@@ -23,9 +23,8 @@ printf 'setup 1/3: virtualenv in %s\n' "$venv"
 printf 'setup 2/3: PyTorch %s\n' "$torch"
 if ! "$venv/bin/python" -c "import sys, torch; sys.exit(torch.__version__.partition('+')[0] != '$torch')" 2>/dev/null; then
   need_mib 2000
-  # PyPI's build for Linux brings the CUDA libraries; PyTorch's own index has one without them, a tenth of the size.
-  if ! pip install --retries 0 --timeout 20 --index-url "$index" "torch==$torch+cpu" 2>/dev/null; then
-    printf 'setup: no CPU build at %s; taking the build of the usual index (on Linux with CUDA: 3 GB to download, 7 GB on disk)\n' "$index"
+  if [ -z "$index" ] || ! pip install --retries 0 --timeout 20 --index-url "$index" "torch==$torch+cpu"; then
+    printf 'setup: taking the build of the usual index (on Linux with CUDA: 3 GB to download, 7 GB on disk); TORCH_INDEX_URL may name one of CPU builds\n'
     need_mib 12000
     pip install "torch==$torch" || fail "pip could not install PyTorch; its own message is above"
   fi
