@@ -14,6 +14,8 @@ from harness.frontend_rig import FrontendRig
 from harness.wait_until import wait_until
 from skysail_frontend import compiled
 
+pytestmark = pytest.mark.xdist_group("compiled")  # one worker compiles once for all of them
+
 PACKAGE = Path(skysail_frontend.__file__).parent
 COMPILE = "import sys; {arrange}; from skysail_frontend import compiling; sys.exit(compiling.main())"
 REPORT = """
