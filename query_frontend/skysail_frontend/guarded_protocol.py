@@ -37,7 +37,7 @@ class GuardedProtocol(GuardedInput):
     (`sweep_connections` looks at all of them twice a second).
     """
 
-    __slots__ = ("_active", "_n_unsent_bytes", "_quiet_since_s", "_refusal")
+    __slots__ = ("_active", "_n_unsent_bytes", "_quiet_since_s", "refusal")
 
     writer: ResponseWriter
 
@@ -49,7 +49,7 @@ class GuardedProtocol(GuardedInput):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self._refusal: bytes | None = None
+        self.refusal: bytes | None = None
         self._quiet_since_s = 0.0
         self._n_unsent_bytes = 0
         self._active: RequestResponseCycle | None = None
@@ -66,18 +66,18 @@ class GuardedProtocol(GuardedInput):
         self.is_mid_message = False
         self.receiving_since_s = 0.0
         if self.drop_request():
-            self._refusal = b""
+            self.refusal = b""
         else:
             body = error_body(HTTP_ERROR, cause)
-            self._refusal = self.writer.response(status, body, self.server_state.default_headers, keep_alive=False)
+            self.refusal = self.writer.response(status, body, self.server_state.default_headers, keep_alive=False)
         if not others_in_work:  # else on_response_complete comes back to it
             self.write_refusal()
 
     def write_refusal(self) -> None:
         """Writes the refusal that is due and lingers until the client has read it."""
-        if self._refusal is None or self.transport.is_closing():
+        if self.refusal is None or self.transport.is_closing():
             return
-        refusal, self._refusal = self._refusal, None
+        refusal, self.refusal = self.refusal, None
         self.flow.resume_reading()
         self.transport.write(refusal)
         if self.transport.can_write_eof():

@@ -77,10 +77,6 @@ class HotLane(GuardedProtocol):
         self.parse(data)
         self._whole = None
 
-    def has_waiting(self) -> bool:
-        """Whether something waits until every request of the lane is answered."""
-        return bool(self.flow.read_paused or self.pipeline or self._refusal is not None)
-
     def lane_is_done(self) -> None:
         """All requests are answered: goes on with what had to wait for that."""
         if self.pipeline:

@@ -87,7 +87,7 @@ class RequestOrder:
         self._state.total_requests += 1
         if self._ready:
             self._flush()
-        elif not self._open and connection.has_waiting():
+        elif not self._open and (connection.flow.read_paused or connection.pipeline or connection.refusal is not None):
             connection.lane_is_done()
 
     def refused(self, position: int, status: int, body: bytes) -> None:

@@ -58,8 +58,8 @@ def stack_environment() -> Iterator[dict[str, str]]:
             subprocess.run(["skysail", "down"], env=environment, capture_output=True, check=False, timeout=80)
 
 
-def run_step(step: Step, environment: dict[str, str], folder: Path, timeout_s: float) -> None:
-    """Runs the command in `folder`; the ports that it leaves out are the environment's.
+def run_step(step: Step, environment: dict[str, str], folder: Path, timeout_s: float) -> str:
+    """Runs the command in `folder`; the ports that it leaves out are the environment's. What it printed.
 
     :raises AssertionError: it fails, or does not print the lines that the document has, figures aside.
     """
@@ -75,7 +75,9 @@ def run_step(step: Step, environment: dict[str, str], folder: Path, timeout_s: f
         timeout=timeout_s,
         check=False,
     )
-    assert done.returncode == 0, f"$ {command}\n{done.stdout}{done.stderr}"
-    printed = [without_figures(line) for line in (done.stdout + done.stderr).splitlines()]
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, f"$ {command}\n{said}"
+    printed = [without_figures(line) for line in said.splitlines()]
     for line in step.expected:
-        assert without_figures(line) in printed, f"$ {command}\n{done.stdout}{done.stderr}\nlacks: {line}"
+        assert without_figures(line) in printed, f"$ {command}\n{said}\nlacks: {line}"
+    return said

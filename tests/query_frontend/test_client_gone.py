@@ -30,15 +30,17 @@ def test_queries_of_a_client_that_is_gone_are_not_computed(rig: FrontendRig, fro
         wait_until_predicting(frontend, app)
         before = n_answered(frontend, app), n_computed(frontend)
         with RawClient(frontend.port) as other, RawClient(frontend.port) as batch, RawClient(frontend.port) as single:
-            other.send(predict("doubles", [SLEEP, WORK_S]))
+            port = single.socket.getsockname()[1]
+            unasked = 1000 * port  # this and what follows it the cache cannot answer
+            other.send(predict("doubles", [SLEEP, WORK_S, port]))
             assert not other.has_news_within(0.1)
-            batch.send(post(f"/{app}/predict", {"input_batch": [[n] for n in range(300)]}))
-            single.send(predict(app, [1]))
+            batch.send(post(f"/{app}/predict", {"input_batch": [[unasked + n] for n in range(1, 301)]}))
+            single.send(predict(app, [unasked]))
             assert not single.has_news_within(0.1)
             batch.socket.close()
             single.socket.close()
             assert other.response().json()["output"] == WORK_S
-        assert frontend.ask(predict("doubles", [4])).json()["output"] == 4
+        assert frontend.ask(predict("doubles", [unasked + 500])).json()["output"] == unasked + 500
         assert (n_answered(frontend, app), n_computed(frontend)) == (before[0], before[1] + 2)
         wait_until(lambda: frontend.metric("skysail_queue_rows") == 0, "an empty queue")
 
