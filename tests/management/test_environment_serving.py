@@ -66,20 +66,8 @@ def answer_of(version: Any) -> str:
 def test_two_models_have_each_its_own_numpy_at_the_same_time(management: ManagementServer) -> None:
     deploy(management, with_numpy("1.26.4"), "old")
     deploy(management, with_numpy("2.1.3"), "new")
-
-    def build_told() -> Any:
-        told = [version_of(management, model) for model in ("old", "new")]
-        return told if all(one["reason"].startswith("building its environment: ") for one in told) else None
-
-    wait_until(build_told, limit_s=READY_LIMIT_S, what="the progress of both in their reasons")
-    launchers = {container.pid for container in find_containers(management.directory / "artifacts")}
-    management.kill()  # in the middle of the build, which goes on, and whose processes the next one adopts
-    management.start()
-    wait_until(lambda: management.log().count("adopted process") == 2, READY_LIMIT_S, "the adoption of both")
     old, new = in_state(management, "old", "ready"), in_state(management, "new", "ready")
     assert (answer_of(old), answer_of(new)) == ("1.26.4", "2.1.3")
-    assert {version["replicas"][0]["pid"] for version in (old, new)} == launchers
-    assert old["reason"] == new["reason"] == ""
     assert len(environments(management)) == 2
 
     deploy(management, FORGETFUL, "forgetful")
@@ -94,6 +82,25 @@ def test_two_models_have_each_its_own_numpy_at_the_same_time(management: Managem
     management.start()
     wait_until(lambda: len(environments(management)) == 1, READY_LIMIT_S, "the sweep of the old one")
     assert answer_of(in_state(management, "new", "ready")) == "2.1.3"
+
+
+@pytest.mark.environments
+def test_a_build_goes_on_without_management_and_the_next_one_adopts_it(
+    management: ManagementServer, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    waiting = f"until [ -e '{gate}' ]; do sleep 0.05; done\n"
+    deploy(management, archive_of({"model.py": VERSION_MODEL, "setup.sh": waiting}), "m")
+    expected = "building its environment: running setup.sh"
+    wait_until(lambda: version_of(management, "m")["reason"] == expected, READY_LIMIT_S, "its progress in its reason")
+    (launcher,) = {container.pid for container in find_containers(management.directory / "artifacts")}
+    management.kill()
+    management.start()
+    wait_until(lambda: "adopted process" in management.log(), READY_LIMIT_S, "its adoption")
+    gate.touch()
+    ready = in_state(management, "m", "ready")
+    assert (ready["replicas"][0]["pid"], ready["reason"]) == (launcher, "")
+    assert answer_of(ready)
 
 
 def environments(management: ManagementServer) -> list[Path]:
