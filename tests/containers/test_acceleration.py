@@ -1,6 +1,8 @@
 """Faster forms of estimators: equal to scikit-learn, or not served."""
 
 import importlib
+import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -103,6 +105,12 @@ def one_thread() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def any_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which form is faster depends on what else this machine does; which outputs it gives does not."""
+    monkeypatch.setattr("skysail_container.acceleration.choice.WORTHWHILE", math.inf)
+
+
 def fitted(estimator: Any, data: Data) -> Any:
     return estimator.fit(*data)
 
@@ -157,6 +165,15 @@ def test_forms_of_our_own_give_the_bits_that_scikit_learn_gives_for_the_same_bat
             choice = chosen(estimator, method)
             for n_rows in (1, 2, 7, 64):
                 assert np.array_equal(computed(choice, rows[:n_rows]), getattr(estimator, method)(rows[:n_rows]))
+
+
+def test_a_form_that_gains_too_little_is_not_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("skysail_container.acceleration.choice.WORTHWHILE", 0.0)
+    choice = chosen(fitted(RandomForestRegressor(30, random_state=0), DIABETES))
+    assert choice.form is None
+    assert re.match(
+        r"not accelerated: onnxruntime .* is hardly faster \(1 row takes .* ms instead of .* ms\)", choice.note
+    )
 
 
 def test_trees_send_rows_on_a_threshold_the_way_scikit_learn_does() -> None:
