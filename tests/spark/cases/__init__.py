@@ -1,0 +1,1 @@
+"""One module per family of stages: the pipelines whose outputs are stored."""

@@ -1,0 +1,30 @@
+"""Spark's values as JSON and back: NaN and infinities by Python's names, vectors by their form."""
+
+from typing import Any
+
+from skysail_container.spark import DenseVector, SparseVector
+
+__all__ = ["from_json", "to_json"]
+
+
+def to_json(value: Any) -> Any:
+    """A value as PySpark or the scorer gives it."""
+    if hasattr(value, "tolist"):  # NumPy's scalars and arrays
+        return to_json(value.tolist())
+    if type(value).__name__ == "DenseVector":
+        return {"dense": [float(one) for one in value.values]}
+    if type(value).__name__ == "SparseVector":
+        return {"sparse": [int(value.size), [int(one) for one in value.indices], [float(one) for one in value.values]]}
+    if isinstance(value, list | tuple):
+        return [to_json(one) for one in value]
+    return value
+
+
+def from_json(value: Any) -> Any:
+    if isinstance(value, dict):
+        if "dense" in value:
+            return DenseVector(value["dense"])
+        return SparseVector(*value["sparse"])
+    if isinstance(value, list):
+        return [from_json(one) for one in value]
+    return value
