@@ -5,12 +5,14 @@ is empty is switched off. Which columns are on decides what a prediction is made
 column, else the probabilities if they have one, else what the class does in its `predict`.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Self
 
 from skysail_container.spark.attributes import AttributeGroup, nominal
+from skysail_container.spark.java_math import divided
 from skysail_container.spark.schema import DOUBLE, VECTOR, Column, Schema
 from skysail_container.spark.stage import Bound, Row, ScoreRows, Stage
 from skysail_container.spark.stage_folder import StageFolder
@@ -93,8 +95,10 @@ def bound_classifier(stage: Stage, schema: Schema, columns: ClassifierColumns, c
     """
     after = _schema_after(stage, schema, columns, classifier)
     features_name = columns.features
+    if not (columns.raw or columns.probability or columns.prediction):
+        return Bound(after, _nothing)
     predict = None if columns.raw or columns.probability else classifier.predict
-    if predict is not None and columns.prediction:
+    if predict is not None:
         return Bound(after, _predicting(stage, features_name, columns.prediction, predict))
     raw_of = classifier.raw
     raw_rows_of = classifier.raw_rows
@@ -109,6 +113,10 @@ def bound_classifier(stage: Stage, schema: Schema, columns: ClassifierColumns, c
     if raw_rows_of is None:
         return Bound(after, score)
     return Bound(after, score, _together(features_name, raw_rows_of, write))
+
+
+def _nothing(row: Row) -> None:
+    """Of a stage whose outputs are all switched off."""
 
 
 def _together(
@@ -202,12 +210,16 @@ def _with_probability(
 
 
 def _chosen(thresholds: tuple[float, ...] | None) -> Callable[[Values], float]:
-    """`probability2prediction`: a threshold of 0 beats everything, ties go to the first."""
+    """`probability2prediction`: ties go to the first; a threshold of 0 beats everything unless its class has none."""
     if thresholds is None:
         return argmax
 
     def of_probability(probability: Values) -> float:
-        scaled = [p / t if t else float("inf") for p, t in zip(probability, thresholds, strict=True)]
-        return argmax(scaled)
+        best, chosen = -math.inf, 0.0
+        for label, (share, threshold) in enumerate(zip(probability, thresholds, strict=True)):
+            scaled = divided(share, threshold)
+            if scaled > best:
+                best, chosen = scaled, float(label)
+        return chosen
 
     return of_probability
