@@ -19,7 +19,9 @@ FORMAT = 1
 
 DEFAULT_TOLERANCE = 1e-5
 
-Framework = Literal["sklearn", "python", "folder", "tensorflow", "onnx", "xgboost", "lightgbm", "pytorch", "mlflow"]
+Framework = Literal[
+    "sklearn", "python", "folder", "tensorflow", "onnx", "xgboost", "lightgbm", "pytorch", "mlflow", "spark"
+]
 FRAMEWORKS: tuple[Framework, ...] = get_args(Framework)
 
 
@@ -51,6 +53,8 @@ class Manifest:
     """The file with validation rows; None: the one that the folder has, if any."""
     input_schema: Mapping[str, Any] | None = None
     """What the validation rows say about the fields, types and shapes of the input."""
+    spark_schema: Mapping[str, str] | None = None
+    """The columns of a Spark pipeline's rows, each with Spark's name of its type; None: as each row shows them."""
 
     def path(self, folder: Path) -> Path:
         """The model's file in `folder`.
@@ -128,6 +132,7 @@ def _parsed(text: bytes) -> Manifest:
         tolerance=_tolerance(values),
         validation=_optional(values, "validation", str, None),
         input_schema=_optional(values, "input_schema", dict, None),
+        spark_schema=_spark_schema(values),
     )
 
 
@@ -137,6 +142,20 @@ def _output_names(values: dict[str, Any]) -> tuple[str, ...]:
         if not isinstance(name, str):
             raise ManifestError("outputs", f"{name!r} is not of type str")
     return tuple(names)
+
+
+def _spark_schema(values: dict[str, Any]) -> Mapping[str, str] | None:
+    columns = _optional(values, "spark_schema", list, None)
+    if columns is None:
+        return None
+    types = {}
+    for index, column in enumerate(columns):
+        if not isinstance(column, dict) or not all(isinstance(column.get(key), str) for key in ("name", "type")):
+            raise ManifestError("spark_schema", f"[{index}]: {column!r} is no object with a name and a type")
+        types[column["name"]] = column["type"]
+    if len(types) < len(columns):
+        raise ManifestError("spark_schema", "two columns have the same name")
+    return types
 
 
 def _threads(values: dict[str, Any]) -> int:

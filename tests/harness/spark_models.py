@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["StoredPipeline", "record_of", "stage_folder", "stored_pipeline", "written_pipeline"]
+__all__ = ["StoredPipeline", "answer_of", "record_of", "stage_folder", "stored_pipeline", "written_pipeline"]
 
 FIXTURES = Path(__file__).parents[1] / "spark" / "fixtures"
 
@@ -24,6 +24,23 @@ class StoredPipeline:
     """Of each row `{"row": all its columns}`, `{"dropped": true}` or `{"error": why}`; vectors as records have them."""
 
     @property
+    def scored(self) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        """Rows that Spark gives outputs for, with all columns then."""
+        pairs = zip(self.records, self.expected, strict=True)
+        return [(record, expected["row"]) for record, expected in pairs if "row" in expected]
+
+    @property
+    def refused(self) -> list[dict[str, Any]]:
+        """Rows that Spark fails on or drops."""
+        pairs = zip(self.records, self.expected, strict=True)
+        return [record for record, expected in pairs if "row" not in expected]
+
+    def write_validation(self, path: Path, outputs: Sequence[str]) -> None:
+        """A validation file with Spark's own outputs."""
+        lines = [json.dumps({"input": record, "output": answer_of(row, outputs)}) for record, row in self.scored]
+        path.write_text("\n".join(lines))
+
+    @property
     def spark_schema(self) -> list[dict[str, str]]:
         """As a manifest has it."""
         return [{"name": name, "type": column_type} for name, column_type in self.types.items()]
@@ -35,9 +52,23 @@ def stored_pipeline(name: str, folder: Path) -> StoredPipeline:
         archive.extractall(folder)
     about = json.loads((folder / "expected.json").read_text())
     (folder / "expected.json").unlink()
-    return StoredPipeline(
-        folder / "model", about["schema"], [record_of(row) for row in about["rows"]], about["expected"]
-    )
+    expected = [{kind: record_of(one) for kind, one in outcome.items()} for outcome in about["expected"]]
+    return StoredPipeline(folder / "model", about["schema"], [record_of(row) for row in about["rows"]], expected)
+
+
+def answer_of(row: Mapping[str, Any], outputs: Sequence[str]) -> Any:
+    """What a query is answered: a sole output itself, an object of several, vectors as lists."""
+    answers = {name: _listed(row[name]) for name in outputs}
+    return answers[outputs[0]] if len(outputs) == 1 else answers
+
+
+def _listed(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    numbers = [0.0] * value["size"]
+    for index, number in zip(value["indices"], value["values"], strict=True):
+        numbers[index] = number
+    return numbers
 
 
 def record_of(value: Any) -> Any:

@@ -27,6 +27,7 @@ _MODULES: dict[Framework, str] = {
     "lightgbm": "skysail_container.loaders.lightgbm",
     "pytorch": "skysail_container.loaders.pytorch",
     "mlflow": "skysail_container.loaders.mlflow",
+    "spark": "skysail_container.loaders.spark",
 }
 
 _EXTRAS = {
@@ -45,6 +46,9 @@ _EXTRAS = {
     "mlflow": "mlflow",
 }
 """The extra of this distribution that brings a module."""
+
+_OF_SPARK = frozenset({"pyarrow", "sqlglot"})
+"""The modules that the extra for Spark pipelines brings, some of which others bring as well."""
 
 _OWN_VERSIONS = "save it again with these versions, or give it a requirements.txt with its own"
 
@@ -68,15 +72,16 @@ def load_model(folder: Path, manifest: Manifest) -> Model:
     except ModuleNotFoundError as error:
         raise ModelLoadError(
             f"the model needs the module {error.name!r}, which is not installed in this container: "
-            + _remedy(error.name or "")
+            + _remedy(error.name or "", manifest.framework)
         ) from error
     except BaseException as error:  # a model's code may raise anything, SystemExit included, while it is loaded
         hint = f" ({'; '.join(other_versions)}: {_OWN_VERSIONS})" if other_versions else ""
         raise ModelLoadError(f"the model cannot be loaded: {exception_text(error)}{hint}") from error
 
 
-def _remedy(module: str) -> str:
-    extra = _EXTRAS.get(module.partition(".")[0])
+def _remedy(module: str, framework: Framework) -> str:
+    top = module.partition(".")[0]
+    extra = "spark" if framework == "spark" and top in _OF_SPARK else _EXTRAS.get(top)
     if extra is not None:
         return f"pip install 'skysail-container[{extra}]'"
     return "add it to the container's environment, or put its source into a model folder"
