@@ -23,6 +23,8 @@ class Case:
     rtol: float = 0.0
     """How far doubles may be from Spark's, relative to them; 0: not a bit."""
     atol: float = 0.0
+    unordered: Sequence[str] = ()
+    """Columns of arrays whose order Spark leaves open."""
 
 
 @dataclass(frozen=True)

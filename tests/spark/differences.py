@@ -1,7 +1,7 @@
 """Whether a scored row is Spark's: forms, types and bits, doubles within a tolerance where one is stated."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from spark.values import to_json
@@ -9,14 +9,22 @@ from spark.values import to_json
 __all__ = ["differences"]
 
 
-def differences(given: Mapping[str, Any], expected: Mapping[str, Any], rtol: float, atol: float) -> list[str]:
-    """One line for each column that is not Spark's; rows as `values.to_json` writes them."""
+def differences(
+    given: Mapping[str, Any], expected: Mapping[str, Any], rtol: float, atol: float, unordered: Collection[str] = ()
+) -> list[str]:
+    """One line for each column that is not Spark's; rows as `values.to_json` writes them.
+
+    :param unordered: columns of arrays whose order does not count.
+    """
     lines = [f"{name}: {given.get(name)} is not among Spark's columns" for name in given if name not in expected]
     for name, value in expected.items():
         if name not in given:
             lines.append(f"{name}: missing, in Spark {value}")
         else:
-            lines.extend(f"{name}{path}" for path in _unequal(to_json(given[name]), value, rtol, atol))
+            pair = (to_json(given[name]), value)
+            if name in unordered:
+                pair = (sorted(pair[0], key=repr), sorted(pair[1], key=repr))
+            lines.extend(f"{name}{path}" for path in _unequal(*pair, rtol, atol))
     return lines
 
 

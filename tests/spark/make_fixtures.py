@@ -11,14 +11,14 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pyspark.ml.linalg import VectorUDT
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.types import StructField, StructType, _parse_datatype_string
+from pyspark.sql.types import ArrayType, StructField, StructType, _parse_datatype_string
 
 from spark.case import Case, CaseMaker, makers
 from spark.values import to_json
@@ -47,19 +47,22 @@ def spark_session() -> Iterator[SparkSession]:
         spark.stop()
 
 
-def spark_schema(schema: Mapping[str, str]) -> StructType:
-    """Spark's own schema of columns given by the names of their types."""
+def spark_schema(schema: Mapping[str, str], rows: Sequence[Mapping[str, Any]] = ()) -> StructType:
+    """Spark's own schema of columns given by the names of their types; arrays say so if they may hold nulls."""
     fields = [
         StructField(name, VectorUDT() if kind == "vector" else _parse_datatype_string(kind))
         for name, kind in schema.items()
     ]
+    for field in fields:
+        if isinstance(field.dataType, ArrayType):
+            field.dataType.containsNull = any(None in (row[field.name] or ()) for row in rows)
     return StructType(fields)
 
 
 def data_frame(spark: SparkSession, case: Case) -> DataFrame:
     """The case's rows, numbered."""
     numbered = [{**row, ROW: number} for number, row in enumerate(case.rows)]
-    return spark.createDataFrame(numbered, spark_schema({**case.schema, ROW: "bigint"}))
+    return spark.createDataFrame(numbered, spark_schema({**case.schema, ROW: "bigint"}, numbered))
 
 
 def outcomes(spark: SparkSession, case: Case) -> tuple[dict[str, str], list[Any]]:
@@ -104,6 +107,7 @@ def make(spark: SparkSession, maker: CaseMaker) -> Path:
         "output_types": types,
         "rtol": case.rtol,
         "atol": case.atol,
+        **({"unordered": list(case.unordered)} if case.unordered else {}),
         "rows": [{name: to_json(value) for name, value in row.items()} for row in case.rows],
         "expected": expected,
     }

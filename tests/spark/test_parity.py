@@ -21,7 +21,7 @@ class Fixture:
         about = json.loads((folder / "expected.json").read_text())
         self.schema: dict[str, str] = about["schema"]
         self.output_types: dict[str, str] = about["output_types"]
-        self.tolerances: tuple[float, float] = (about["rtol"], about["atol"])
+        self.tolerances: tuple[float, float, list[str]] = (about["rtol"], about["atol"], about.get("unordered", []))
         self.rows: list[dict[str, Any]] = [
             {name: from_json(value) for name, value in row.items()} for row in about["rows"]
         ]

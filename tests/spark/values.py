@@ -9,12 +9,12 @@ __all__ = ["from_json", "to_json"]
 
 def to_json(value: Any) -> Any:
     """A value as PySpark or the scorer gives it."""
-    if hasattr(value, "tolist"):  # NumPy's scalars and arrays
-        return to_json(value.tolist())
     if type(value).__name__ == "DenseVector":
         return {"dense": [float(one) for one in value.values]}
     if type(value).__name__ == "SparseVector":
         return {"sparse": [int(value.size), [int(one) for one in value.indices], [float(one) for one in value.values]]}
+    if hasattr(value, "tolist"):  # NumPy's scalars and arrays; PySpark's dense vectors have it too
+        return to_json(value.tolist())
     if isinstance(value, list | tuple):
         return [to_json(one) for one in value]
     return value

@@ -13,7 +13,7 @@ from typing import Any
 
 from skysail_container.spark.errors import StageError
 
-__all__ = ["Metadata", "read_metadata"]
+__all__ = ["Metadata", "read_metadata", "read_mllib_metadata"]
 
 _MAX_BYTES = 256 << 20
 _NUMBERS = {"Inf": math.inf, "-Inf": -math.inf, "Infinity": math.inf, "-Infinity": -math.inf, "NaN": math.nan}
@@ -37,13 +37,7 @@ def read_metadata(folder: Path) -> Metadata:
 
     :raises StageError: there is none, or it is no JSON, or lacks what every stage has.
     """
-    text = _text(folder)
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise StageError(str(folder), f"its metadata is no JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise StageError(str(folder), "its metadata is no JSON object")
+    found = _json_object(folder)
     spark_class, uid, version = (_string(folder, found, name) for name in ("class", "uid", "sparkVersion"))
     known = {"class", "uid", "sparkVersion", "timestamp", "paramMap", "defaultParamMap"}
     return Metadata(
@@ -56,6 +50,14 @@ def read_metadata(folder: Path) -> Metadata:
     )
 
 
+def read_mllib_metadata(folder: Path) -> Mapping[str, Any]:
+    """The metadata of a model of the old spark.mllib that a stage keeps inside it: class, version, and its own entries.
+
+    :raises StageError: there is none, or it is no JSON.
+    """
+    return {name: decoded(value) for name, value in _json_object(folder).items()}
+
+
 def decoded(value: Any) -> Any:
     """A parameter's value: infinities and NaN are written as {"class": ..., "value": "Inf"} or as their names."""
     if isinstance(value, list):
@@ -63,6 +65,17 @@ def decoded(value: Any) -> Any:
     if isinstance(value, dict) and set(value) <= {"class", "value"} and value.get("value") in _NUMBERS:
         return _NUMBERS[value["value"]]
     return value
+
+
+def _json_object(folder: Path) -> dict[str, Any]:
+    text = _text(folder)
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise StageError(str(folder), f"its metadata is no JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise StageError(str(folder), "its metadata is no JSON object")
+    return found
 
 
 def _text(folder: Path) -> str:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from skysail_container.spark.errors import StageError
-from skysail_container.spark.metadata import Metadata, read_metadata
+from skysail_container.spark.metadata import Metadata, read_metadata, read_mllib_metadata
 
 __all__ = ["StageFolder", "matrix_of"]
 
@@ -49,6 +49,16 @@ class StageFolder:
             raise self.error(f"its parameter {name} is not set")
         return value
 
+    def choice(self, name: str, *known: str) -> str:
+        """A parameter that is one of a few words.
+
+        :raises StageError: it is something else.
+        """
+        value = self.required(name)
+        if value not in known:
+            raise self.error(f"its parameter {name} is {value!r} instead of {', '.join(known)}")
+        return str(value)
+
     def extra(self, name: str) -> Any:
         """What the class wrote beside its parameters; None: nothing of that name."""
         return self.metadata.extra.get(name)
@@ -64,6 +74,13 @@ class StageFolder:
         if not (self.path / name).is_dir():
             raise self.error(f"its part {name} is missing")
         return StageFolder(self.path / name)
+
+    def mllib_metadata(self, name: str) -> Mapping[str, Any]:
+        """The metadata of the spark.mllib model that the stage keeps in a folder within this one.
+
+        :raises StageError: there is none, or it is damaged.
+        """
+        return read_mllib_metadata(self.path / name)
 
     def table(self, name: str = "data") -> pa.Table:
         """All Parquet parts under `name`, one after another.
