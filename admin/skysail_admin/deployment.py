@@ -31,6 +31,8 @@ DEFAULT_WAIT_S = 300.0
 _BUILDING = "building its environment"
 """How the reason of a version begins whose requirements are being installed."""
 
+_NOT_GIVEN: Any = object()
+
 _POLL_INTERVAL_S = 0.1
 _LOG_LINES = 60
 
@@ -42,8 +44,8 @@ class DeploymentMethods(ModelMethods, ReplicaMethods):
         self,
         name: str,
         version: VersionName,
-        input_type: str | None,
-        model: Any,
+        input_type: Any,
+        model: Any = _NOT_GIVEN,
         *,
         num_replicas: int = 1,
         labels: list[str] | None = None,
@@ -54,6 +56,7 @@ class DeploymentMethods(ModelMethods, ReplicaMethods):
         outputs: Sequence[str] | None = None,
         signature: str | None = None,
         threads: int | None = None,
+        examples: Any = None,
         memory_limit_mb: int | None = None,
         wait: bool = True,
         timeout_s: float = DEFAULT_WAIT_S,
@@ -63,14 +66,18 @@ class DeploymentMethods(ModelMethods, ReplicaMethods):
 
         :param model: a fitted scikit-learn estimator, a model of another library, a Python function (a batch in, one
             output per row out), or the path of a folder with a `model.py`, of a model's file or of a `.skysail` file.
-        :param input_type: None: what the folder's or file's own manifest or validation rows say.
+        :param input_type: None, or left out: what the folder's or file's own manifest or validation rows say; json for
+            a Spark pipeline.
         :param batch_size: rows per batch at most; -1 lets the query frontend find out.
         :param method: what the model answers with: predict, predict_proba, ... as its framework has it.
         :param warm_up_rows: rows the container predicts before it takes queries.
         :param accelerate: let a scikit-learn estimator be served by a faster form that gave the same outputs.
-        :param outputs: names of the outputs to answer with, of an ONNX, TensorFlow or PyTorch model.
+        :param outputs: names of the outputs to answer with, of an ONNX, TensorFlow or PyTorch model; columns of a Spark
+            pipeline's.
         :param signature: the signature of a TensorFlow model to call.
         :param threads: threads the framework may use for one batch; None: one.
+        :param examples: a DataFrame with sample rows of a pipeline in a Spark session. Spark scores them, and no
+            container serves that does not answer them as Spark does; they also tell the types of the columns.
         :param memory_limit_mb: MiB that each container may take before it is ended; None: as management is set.
         :param wait: return only when a replica answers; else as soon as the version is known.
         :param progress: called with a `ProgressEvent` now and then; without it a terminal shows a progress bar.
@@ -83,6 +90,8 @@ class DeploymentMethods(ModelMethods, ReplicaMethods):
         :raises DeployFailedError: its container does not come up; `.logs` has what it wrote.
         :raises WaitTimeoutError: it is not up after `timeout_s`.
         """
+        if model is _NOT_GIVEN:  # deploy_model("churn", "3", pipeline)
+            input_type, model = None, input_type
         with progress_to(progress) as show:
             show(ProgressEvent("packing", f"packing {name}:{version}"))
             with packed(
@@ -94,6 +103,7 @@ class DeploymentMethods(ModelMethods, ReplicaMethods):
                 outputs=outputs,
                 signature=signature,
                 threads=threads,
+                examples=examples,
             ) as artifact:
                 request = {
                     "version": str(version),

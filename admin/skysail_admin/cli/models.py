@@ -34,7 +34,10 @@ def deploy(
     version: Annotated[str, typer.Argument(metavar="VERSION", help="The version's name; versions never change.")],
     path: Annotated[
         Path,
-        typer.Argument(metavar="PATH", help="A folder with a model.py, a model's file, or a pickle you made yourself."),
+        typer.Argument(
+            metavar="PATH",
+            help="A folder with a model.py or a saved pipeline, a model's file, or a pickle you made yourself.",
+        ),
     ],
     input_type: Annotated[
         str | None,

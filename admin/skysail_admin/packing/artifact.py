@@ -27,6 +27,9 @@ from skysail_admin.packing.native import (
 from skysail_admin.packing.portable import is_portable, read_portable
 from skysail_admin.packing.pytorch import is_torch_file, is_torch_model, torch_file_entries, torch_model_entries
 from skysail_admin.packing.skops_file import is_skops_file, skops_file_entries
+from skysail_admin.packing.spark import is_spark_object, spark_model_entries
+from skysail_admin.packing.spark_examples import spark_examples
+from skysail_admin.packing.spark_folder import bundle_file_entries, is_bundle_file
 from skysail_admin.packing.tensorflow import (
     is_keras_file,
     is_keras_model,
@@ -40,6 +43,7 @@ _FILES: Sequence[tuple[Callable[[Path], bool], Callable[..., list[ArchiveEntry]]
     (is_native_file, native_file_entries),
     (is_keras_file, keras_file_entries),
     (is_torch_file, torch_file_entries),
+    (is_bundle_file, bundle_file_entries),
 )
 
 _OBJECTS: Sequence[tuple[Callable[[object], bool], Callable[..., list[ArchiveEntry]]]] = (
@@ -70,6 +74,7 @@ def packed(
     outputs: Sequence[str] | None = None,
     signature: str | None = None,
     threads: int | None = None,
+    examples: Any = None,
 ) -> Iterator[Artifact]:
     """The model as an artifact, which lasts as long as the context.
 
@@ -80,11 +85,16 @@ def packed(
         it there.
     :param outputs: names of the outputs to answer with, `signature` of the TensorFlow signature to call, `threads` of
         the framework per batch; None: as the manifest or the framework has it.
+    :param examples: sample rows for a pipeline of a Spark session: Spark scores them, and containers are held to that.
     :raises InvalidRequestError: it is none of these, or cannot be packed, or there is no such input type.
     :raises SkysailError: the disk is full.
     """
     input_type = known_input_type(model, input_type)
     chosen = {"outputs": None if outputs is None else list(outputs), "signature": signature, "threads": threads}
+    if examples is not None and not is_spark_object(model):
+        raise InvalidRequestError(
+            "only pipelines of a Spark session take examples; put a validation file into a folder", field="examples"
+        )
     if is_portable(model):
         _refuse_choices(chosen)
         yield _portable(Path(model).expanduser(), input_type, warm_up_rows)
@@ -92,7 +102,7 @@ def packed(
     with tempfile.TemporaryDirectory(prefix="skysail-pack-") as folder:
         staging = Path(folder)
         try:
-            entries = _entries(model, staging, input_type, method, warm_up_rows, accelerate)
+            entries = _entries(model, staging, input_type, method, warm_up_rows, accelerate, examples, outputs)
             yield _write(with_fields(entries, chosen), staging / "artifact.zip", input_type)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
@@ -104,13 +114,23 @@ def packed(
 
 
 def _entries(
-    model: Any, staging: Path, input_type: str, method: str, warm_up_rows: list[Any] | None, accelerate: bool
+    model: Any,
+    staging: Path,
+    input_type: str,
+    method: str,
+    warm_up_rows: list[Any] | None,
+    accelerate: bool,
+    examples: Any,
+    outputs: Sequence[str] | None,
 ) -> list[ArchiveEntry]:
     if isinstance(model, str | os.PathLike):
         path = Path(model).expanduser()
         if is_skops_file(path):
             return skops_file_entries(path, input_type, method=method, warm_up_rows=warm_up_rows, accelerate=accelerate)
         return _entries_of_path(path, input_type, method, warm_up_rows)
+    if is_spark_object(model):
+        rows = spark_examples(model, examples, input_type, outputs)
+        return spark_model_entries(model, staging, input_type, rows, method=method, warm_up_rows=warm_up_rows)
     for is_kind, entries in _OBJECTS:
         if is_kind(model):
             return entries(model, staging, input_type, method=method, warm_up_rows=warm_up_rows)
@@ -134,7 +154,7 @@ def _entries_of_path(path: Path, input_type: str, method: str, warm_up_rows: lis
     if path.is_file():
         raise InvalidRequestError(
             f"{path} is neither a folder nor a model's file: .onnx, .json or .ubj (XGBoost), .txt (LightGBM), .skops, "
-            ".keras, .pt (TorchScript) or .pt2 (PyTorch)",
+            ".keras, .pt (TorchScript), .pt2 (PyTorch) or .zip (MLeap)",
             field="model",
         )
     return folder_entries(path, input_type, warm_up_rows)

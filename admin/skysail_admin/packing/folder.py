@@ -13,6 +13,8 @@ from skysail_admin.packing.archive import ArchiveEntry
 from skysail_admin.packing.input_schema import derived_schema
 from skysail_admin.packing.manifest import MANIFEST_NAME, manifest_bytes, new_manifest
 from skysail_admin.packing.mlflow import is_mlflow_model, mlflow_manifest
+from skysail_admin.packing.spark_folder import is_spark_folder, spark_manifest
+from skysail_admin.packing.spark_schema import described_rows
 from skysail_admin.packing.tensorflow import is_saved_model, saved_model_manifest
 from skysail_admin.packing.validation_file import VALIDATION_FILES, validation_inputs
 
@@ -51,25 +53,32 @@ def folder_entries(folder: Path, input_type: str, warm_up_rows: list[Any] | None
 def _validation(folder: Path, names: set[str], manifest: dict[str, Any], input_type: str) -> dict[str, Any]:
     """What the manifest is to say besides: the validation file, and the schema that its rows imply."""
     name = manifest.get("validation") or next((name for name in VALIDATION_FILES if name in names), None)
-    if name is None or "input_schema" in manifest:
+    described = {"input_schema", "spark_schema"} if manifest.get("framework") == "spark" else {"input_schema"}
+    if name is None or described <= manifest.keys():
         return {}
     if name not in names:
         raise InvalidRequestError(f"the validation file {name!r} is not in {folder}", field="model")
     rows = validation_inputs(folder / name, is_object=input_type == "json")
-    return {"validation": name, "input_schema": derived_schema(rows, input_type)}
+    if manifest.get("framework") == "spark" and all(isinstance(row, dict) for row in rows):
+        found = described_rows(folder / name, rows, manifest)
+    else:
+        found = {"input_schema": derived_schema(rows, input_type)}
+    return {"validation": name, **{field: value for field, value in found.items() if field not in manifest}}
 
 
 def _new_manifest(folder: Path, names: set[str], input_type: str, warm_up_rows: list[Any] | None) -> dict[str, Any]:
     """By the file that tells what the folder is; MLflow keeps models of any kind, also some with a model.py."""
     if is_mlflow_model(names):
         return mlflow_manifest(folder, input_type, warm_up_rows)
+    if is_spark_folder(names):
+        return spark_manifest(".", input_type, warm_up_rows)
     if is_saved_model(names):
         return saved_model_manifest(input_type, warm_up_rows)
     if _MODEL_FILE in names:
         return new_manifest("folder", _MODEL_FILE, input_type, warm_up_rows=warm_up_rows)
     raise InvalidRequestError(
         f"{folder} has no {_MODEL_FILE} (with a function predict(rows) or a class Model) and no {MANIFEST_NAME}; "
-        "nor is it a SavedModel or an MLflow directory",
+        "nor is it a SavedModel, an MLflow directory or a saved Spark pipeline",
         field="model",
     )
 
@@ -100,7 +109,9 @@ def _is_junk_folder(path: Path) -> bool:
 
 
 def _is_junk_file(path: Path) -> bool:
-    return path.name in _JUNK_FILES or path.suffix in _JUNK_SUFFIXES
+    """Hidden `.crc` files are the checksums that Hadoop writes beside every file."""
+    is_checksum = path.name.startswith(".") and path.suffix == ".crc"
+    return path.name in _JUNK_FILES or path.suffix in _JUNK_SUFFIXES or is_checksum
 
 
 def _check_link(path: Path, root: Path) -> None:

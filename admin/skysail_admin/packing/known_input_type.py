@@ -1,4 +1,4 @@
-"""The input type of a model that nobody was told: what its manifest or its validation rows say."""
+"""The input type of a model that nobody was told: what its manifest or its validation rows say, objects for Spark's."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from skysail_admin.errors import InvalidRequestError
 from skysail_admin.input_types import canonical_input_type
 from skysail_admin.packing.manifest import MANIFEST_NAME
 from skysail_admin.packing.portable import is_portable, read_portable
+from skysail_admin.packing.spark import is_spark_object
+from skysail_admin.packing.spark_folder import is_bundle_file, is_spark_folder
 from skysail_admin.packing.validation_file import VALIDATION_FILES, validation_inputs
 
 __all__ = ["known_input_type"]
@@ -32,20 +34,29 @@ def known_input_type(model: Any, asked: str | None) -> str:
 def _said(model: Any) -> str | None:
     if is_portable(model):
         return _text(read_portable(Path(model).expanduser())[0])
-    if not isinstance(model, str | os.PathLike) or not Path(model).expanduser().is_dir():
+    if is_spark_object(model):
+        return "json"
+    if not isinstance(model, str | os.PathLike):
         return None
     folder = Path(model).expanduser()
+    if not folder.is_dir():
+        return "json" if is_bundle_file(folder) else None
     if (folder / MANIFEST_NAME).is_file():
         try:
             return _text(json.loads((folder / MANIFEST_NAME).read_bytes()))
         except ValueError:  # packing tells what is wrong with it
             return None
     name = next((name for name in VALIDATION_FILES if (folder / name).is_file()), None)
-    return None if name is None else _of_rows(validation_inputs(folder / name, is_object=True))
+    if name is not None:
+        return _of_rows(validation_inputs(folder / name, is_object=True))
+    names = [path.relative_to(folder).as_posix() for pattern in ("*", "metadata/*") for path in folder.glob(pattern)]
+    return "json" if is_spark_folder(names) else None
 
 
 def _text(manifest: Any) -> str | None:
-    value = manifest.get("input_type") if isinstance(manifest, dict) else None
+    if not isinstance(manifest, dict):
+        return None
+    value = manifest.get("input_type", "json" if manifest.get("framework") == "spark" else None)
     return value if isinstance(value, str) else None
 
 

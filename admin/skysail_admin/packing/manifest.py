@@ -17,7 +17,7 @@ MANIFEST_NAME = "skysail.json"
 _FORMAT = 1
 
 _FRAMEWORKS_WITH = {
-    "outputs": frozenset({"onnx", "tensorflow", "pytorch"}),
+    "outputs": frozenset({"onnx", "tensorflow", "pytorch", "spark"}),
     "signature": frozenset({"tensorflow"}),
     "threads": frozenset({"sklearn", "onnx", "tensorflow", "pytorch", "xgboost", "lightgbm"}),
 }
@@ -40,9 +40,10 @@ def new_manifest(
     tolerance: float | None = None,
     validation: str | None = None,
     input_schema: dict[str, Any] | None = None,
+    spark_schema: list[dict[str, str]] | None = None,
 ) -> dict[str, Any]:
-    """:param framework: sklearn, python, folder, tensorflow, onnx, xgboost, lightgbm, pytorch or mlflow; `file` is what
-    it loads. What is None is not written, and has the container's default.
+    """:param framework: sklearn, python, folder, tensorflow, onnx, xgboost, lightgbm, pytorch, mlflow or spark; `file`
+    is what it loads. What is None is not written, and has the container's default.
     """
     manifest: dict[str, Any] = {
         "format": _FORMAT,
@@ -63,6 +64,7 @@ def new_manifest(
         "tolerance": tolerance,
         "validation": validation,
         "input_schema": input_schema,
+        "spark_schema": spark_schema,
     }
     return manifest | {name: value for name, value in optional.items() if value is not None}
 
