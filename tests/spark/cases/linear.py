@@ -8,6 +8,7 @@ from pyspark.ml.classification import LinearSVC, LogisticRegression
 from pyspark.ml.feature import VectorAssembler
 from pyspark.ml.linalg import SparseVector
 from pyspark.ml.regression import LinearRegression
+
 from spark.case import Case, spark_case
 from spark.cases.linear_data import dense, feature_rows, sparse, training
 
@@ -156,7 +157,7 @@ def logistic_of_assembled_columns(spark: Any) -> Case:
     data = [(*(chance.gauss(0.0, 1.0) for _ in columns), float(chance.random() < 0.5)) for _ in range(40)]
     frame = spark.createDataFrame(data, [*columns, "label"])
     model = Pipeline(stages=[VectorAssembler(inputCols=columns, outputCol="features"), LogisticRegression()]).fit(frame)
-    rows = [dict(zip(columns, row, strict=False)) for row in data[:8]]
+    rows: list[dict[str, Any]] = [dict(zip(columns, row, strict=False)) for row in data[:8]]
     rows += [dict.fromkeys(columns, 0.0), {"a": 0.0, "b": 0.0, "c": 2.5, "d": 0.0}, {**rows[0], "a": None}]
     return Case(model, dict.fromkeys(columns, "double"), rows, rtol=1e-12)
 

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass, replace
-from math import copysign
+from math import inf
 from typing import Any, Final, Self
 
 from skysail_container.spark.attributes import Attribute, AttributeGroup
@@ -22,6 +22,7 @@ _OUTPUTS: Final = ("predictionCol", "probabilityCol", "leafCol")
 
 @spark_stage(
     "org.apache.spark.ml.classification.OneVsRestModel",
+    "pyspark.ml.classification.OneVsRestModel",
     parameters=CLASSIFIER_PARAMETERS,
     training=("labelCol", "weightCol", "classifier", "parallelism"),
     exactness="that of its classifiers; predictions exact",
@@ -34,7 +35,7 @@ class OneVsRestModel(Stage):
     columns: ClassifierColumns
     classifiers: tuple[Stage, ...]
     """One for each class; each reads `columns.features` and writes its raw predictions to `raw_name`, nothing else."""
-    label: Attribute
+    label: Attribute | None = None
     """What is known of the classes."""
     raw_name: str = _RAW
 
@@ -47,7 +48,7 @@ class OneVsRestModel(Stage):
         classifiers = tuple(
             _classifier(folder.child(f"model_{number}"), columns.features) for number in range(n_classes)
         )
-        return cls(folder.uid, columns, classifiers, _label(folder.metadata.extra["labelMetadata"]))
+        return cls(folder.uid, columns, classifiers, _label(folder.metadata.extra.get("labelMetadata")))
 
     def bind(self, schema: Schema) -> Bound:
         columns, raw_name = self.columns, self.raw_name
@@ -58,7 +59,8 @@ class OneVsRestModel(Stage):
         if columns.raw:
             after = after.with_output(self.uid, columns.raw, Column(VECTOR, AttributeGroup(len(scores))))
         if columns.prediction:
-            after = after.with_output(self.uid, columns.prediction, Column(DOUBLE, AttributeGroup(1, (self.label,))))
+            known = None if self.label is None else AttributeGroup(1, (self.label,))
+            after = after.with_output(self.uid, columns.prediction, Column(DOUBLE, known))
         features_name, of_raw, of_prediction = columns.features, columns.raw, columns.prediction
 
         def score(row: Row) -> None:
@@ -80,13 +82,15 @@ def _nothing(row: Row) -> None:
 
 
 def _largest(margins: list[float]) -> float:
-    """The index of the first largest number in Java's order: NaN above all, 0.0 above -0.0."""
-    best = max(range(len(margins)), key=lambda index: _in_javas_order(margins[index]))
-    return float(best)
+    """The index of the first largest number; -1 if all are NaN or negative infinities.
 
-
-def _in_javas_order(number: float) -> tuple[bool, float, float]:
-    return (True, 0.0, 0.0) if number != number else (False, number, copysign(1.0, number))
+    That is PySpark's transform; Scala's takes NaN for the largest number.
+    """
+    best, top = -1.0, -inf
+    for index, margin in enumerate(margins):
+        if margin > top:
+            best, top = float(index), margin
+    return best
 
 
 def _classifier(folder: StageFolder, features: str) -> Stage:
@@ -98,9 +102,14 @@ def _classifier(folder: StageFolder, features: str) -> Stage:
     return load_stage(StageFolder(folder.path, None, replace(metadata, params=params)))
 
 
-def _label(metadata: Any) -> Attribute:
-    """The attribute in the JSON of a column's metadata. Source: org.apache.spark.ml.attribute.Attribute.toMetadata."""
-    about = json.loads(metadata).get("ml_attr", {})
+def _label(metadata: Any) -> Attribute | None:
+    """The attribute in the JSON of a column's metadata; PySpark writes an empty one, or none.
+
+    Source: org.apache.spark.ml.attribute.Attribute.toMetadata.
+    """
+    about = json.loads(metadata or "{}").get("ml_attr")
+    if about is None:
+        return None
     values = about.get("vals")
     kind = about.get("type")
     return Attribute(

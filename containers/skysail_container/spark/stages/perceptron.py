@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from operator import mul
-from typing import Self
+from typing import Final, Self
 
 from skysail_container.spark.classification import (
     PROBABILISTIC_PARAMETERS,
@@ -13,7 +13,7 @@ from skysail_container.spark.classification import (
     argmax,
     bound_classifier,
 )
-from skysail_container.spark.java_math import sigmoid, softmax
+from skysail_container.spark.java_math import divided, exp, sigmoid
 from skysail_container.spark.matrices import numbers_of
 from skysail_container.spark.registry import spark_stage
 from skysail_container.spark.schema import Schema
@@ -22,6 +22,9 @@ from skysail_container.spark.stage_folder import StageFolder
 from skysail_container.spark.vectors import Vector, vector_of
 
 __all__ = ["Layer", "MultilayerPerceptronClassificationModel"]
+
+
+_LEAST: Final = -1.7976931348623157e308
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ class MultilayerPerceptronClassificationModel(Stage):
     def bind(self, schema: Schema) -> Bound:
         raw = self._raw()
         classifier = Classifier(
-            len(self.layers[-1].biases), raw, softmax, predict=lambda features: argmax(softmax(raw(features)))
+            len(self.layers[-1].biases), raw, _softmax, predict=lambda features: argmax(_softmax(raw(features)))
         )
         return bound_classifier(self, schema, self.columns, classifier)
 
@@ -75,6 +78,14 @@ class MultilayerPerceptronClassificationModel(Stage):
             return [sum(map(mul, weights, values), 0.0) + bias for weights, bias in last]
 
         return raw
+
+
+def _softmax(values: list[float]) -> list[float]:
+    """The one of the last layer, which lets an infinity be NaN. Source: org.apache.spark.ml.ann.SoftmaxLayer."""
+    top = max(_LEAST, *values)
+    exps = [exp(value - top) for value in values]
+    total = sum(exps, 0.0)
+    return [divided(each, total) for each in exps]
 
 
 def _layers(sizes: Sequence[int], weights: list[float]) -> tuple[Layer, ...]:
