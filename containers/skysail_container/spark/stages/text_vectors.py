@@ -1,0 +1,178 @@
+"""Words to vectors by what was learnt from a corpus: counts, inverse document frequencies, word embeddings."""
+
+from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from skysail_container.spark.attributes import AttributeGroup, numeric
+from skysail_container.spark.registry import spark_stage
+from skysail_container.spark.schema import VECTOR, Column, Schema
+from skysail_container.spark.stage import Bound, Row, Stage
+from skysail_container.spark.stage_folder import StageFolder
+from skysail_container.spark.vectors import DenseVector, SparseVector, vector_of
+
+__all__ = ["CountVectorizerModel", "IDFModel", "Word2VecModel"]
+
+_WORDS = ("array<string>", "array<void>")
+
+
+@spark_stage(
+    "org.apache.spark.ml.feature.CountVectorizerModel",
+    parameters={"inputCol": None, "outputCol": None, "minTF": 1.0, "binary": False},
+    training=("vocabSize", "minDF", "maxDF"),
+)
+@dataclass(frozen=True)
+class CountVectorizerModel(Stage):
+    """How often each word of a vocabulary occurs. Source: CountVectorizerModel."""
+
+    uid: str
+    input_column: str
+    output_column: str
+    vocabulary: tuple[str, ...]
+    min_tf: float = 1.0
+    """Words that occur less often are left out; below 1 it is a share of all words."""
+    binary: bool = False
+    """Every count is 1."""
+
+    @classmethod
+    def from_spark(cls, folder: StageFolder) -> Self:
+        vocabulary = folder.row()["vocabulary"]
+        if not all(isinstance(word, str) for word in vocabulary):
+            raise folder.error("its vocabulary holds what is no string")
+        return cls(
+            folder.uid,
+            folder.required("inputCol"),
+            folder.required("outputCol"),
+            tuple(vocabulary),
+            float(folder.required("minTF")),
+            folder.required("binary"),
+        )
+
+    def bind(self, schema: Schema) -> Bound:
+        schema.column(self.uid, self.input_column, *_WORDS)
+        size = len(self.vocabulary)
+        output = Column(VECTOR, AttributeGroup(size, (numeric(),) * size))
+        after = schema.with_output(self.uid, self.output_column, output)
+        source, target, min_tf, binary = self.input_column, self.output_column, self.min_tf, self.binary
+        index_of = {word: index for index, word in enumerate(self.vocabulary)}.get
+        n_features = len(set(self.vocabulary))
+
+        def score(row: Row) -> None:
+            words = row[source]
+            if words is None:
+                raise self.row_error(f"{source} is null")
+            counts: dict[int, float] = {}
+            for word in words:
+                index = index_of(word)
+                if index is not None:
+                    counts[index] = counts.get(index, 0.0) + 1.0
+            least = min_tf if min_tf >= 1.0 else len(words) * min_tf
+            indices = sorted(counts) if least <= 1.0 else sorted(i for i, count in counts.items() if count >= least)
+            if indices and indices[-1] >= n_features:
+                raise self.row_error("its vocabulary holds a word twice, so that an index lies beyond the vector")
+            values = [1.0] * len(indices) if binary else [counts[index] for index in indices]
+            row[target] = SparseVector(n_features, indices, values)
+
+        return Bound(after, score)
+
+
+@spark_stage(
+    "org.apache.spark.ml.feature.IDFModel",
+    parameters={"inputCol": None, "outputCol": None},
+    training=("minDocFreq",),
+)
+@dataclass(frozen=True)
+class IDFModel(Stage):
+    """Features times their inverse document frequency. Source: IDFModel; up to Spark 2.4 the file holds `idf` alone."""
+
+    uid: str
+    input_column: str
+    output_column: str
+    idf: "array[float]"
+
+    @classmethod
+    def from_spark(cls, folder: StageFolder) -> Self:
+        idf = array("d", vector_of(folder.row()["idf"]).to_list())
+        return cls(folder.uid, folder.required("inputCol"), folder.required("outputCol"), idf)
+
+    def bind(self, schema: Schema) -> Bound:
+        schema.column(self.uid, self.input_column, VECTOR)
+        output = Column(VECTOR, AttributeGroup(len(self.idf)))
+        after = schema.with_output(self.uid, self.output_column, output)
+        source, target, idf, size = self.input_column, self.output_column, self.idf, len(self.idf)
+
+        def score(row: Row) -> None:
+            vector = row[source]
+            if isinstance(vector, SparseVector):
+                indices = vector.indices
+                if indices and indices[-1] >= size:
+                    raise self.row_error(f"{source} has a feature {indices[-1]}, the model knows {size}")
+                weighted = [value * idf[index] for index, value in zip(indices, vector.values, strict=True)]
+                row[target] = SparseVector(vector.size, indices, weighted)
+                return
+            if vector is None:
+                raise self.row_error(f"{source} is null")
+            if vector.size > size:
+                raise self.row_error(f"{source} has {vector.size} features, the model knows {size}")
+            row[target] = DenseVector([value * weight for value, weight in zip(vector.values, idf, strict=False)])
+
+        return Bound(after, score)
+
+
+@spark_stage(
+    "org.apache.spark.ml.feature.Word2VecModel",
+    parameters={"inputCol": None, "outputCol": None, "vectorSize": 100},
+    training=(
+        "maxIter", "stepSize", "seed", "windowSize", "numPartitions", "minCount", "maxSentenceLength",
+    ),
+)  # fmt: skip
+@dataclass(frozen=True)
+class Word2VecModel(Stage):
+    """The mean of the words' vectors, over all words, known or not. Source: Word2VecModel."""
+
+    uid: str
+    input_column: str
+    output_column: str
+    vector_size: int
+    vectors: Mapping[str, npt.NDArray[np.float64]] = field(repr=False)
+    """By word; shape (vector_size,), values of float32."""
+
+    @classmethod
+    def from_spark(cls, folder: StageFolder) -> Self:
+        size = folder.required("vectorSize")
+        rows = folder.rows()
+        matrix = np.array([row["vector"] for row in rows], np.float64).reshape(len(rows), size)
+        return cls(
+            folder.uid,
+            folder.required("inputCol"),
+            folder.required("outputCol"),
+            size,
+            {row["word"]: vector for row, vector in zip(rows, matrix, strict=True)},
+        )
+
+    def bind(self, schema: Schema) -> Bound:
+        schema.column(self.uid, self.input_column, *_WORDS)
+        output = Column(VECTOR, AttributeGroup(self.vector_size))
+        after = schema.with_output(self.uid, self.output_column, output)
+        source, target, size, vector_of_word = self.input_column, self.output_column, self.vector_size, self.vectors.get
+
+        def score(row: Row) -> None:
+            words: list[Any] | None = row[source]
+            if words is None:
+                raise self.row_error(f"{source} is null")
+            if not words:
+                row[target] = SparseVector(size, [], [])
+                return
+            total = np.zeros(size)
+            for word in words:
+                vector = vector_of_word(word)
+                if vector is not None:
+                    total += vector
+            total *= 1.0 / len(words)
+            row[target] = DenseVector(total.tolist())
+
+        return Bound(after, score)
