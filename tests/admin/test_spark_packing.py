@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,8 @@ def test_a_parquet_file_states_the_types(tmp_path: Path) -> None:
         "long": pa.int64(),
         "float": pa.float32(),
         "double": pa.float64(),
+        "money": pa.decimal128(10, 2),
+        "money_of_many_digits": pa.decimal128(38, 2),
         "text": pa.string(),
         "flag": pa.bool_(),
         "words": pa.list_(pa.string()),
@@ -113,6 +116,7 @@ def test_a_parquet_file_states_the_types(tmp_path: Path) -> None:
         "vector": vector,
     }
     row = {"byte": 1, "short": 1, "int": 1, "long": 1, "float": 1, "double": 1, "text": "a", "flag": True}
+    row |= {"money": Decimal("1.5"), "money_of_many_digits": Decimal(1)}
     row |= {"words": ["a", None], "grid": [[1]], "vector": {"type": 1, "values": [1.0]}}
     pq.write_table(pa.Table.from_pylist([row], pa.schema(types)), path / "validation.parquet")
     manifest = manifest_of(path)
@@ -123,6 +127,8 @@ def test_a_parquet_file_states_the_types(tmp_path: Path) -> None:
         "bigint",
         "float",
         "double",
+        "decimal(10,2)",
+        "decimal(38,2)",
         "string",
         "boolean",
         "array<string>",
@@ -135,6 +141,7 @@ def test_a_parquet_file_states_the_types(tmp_path: Path) -> None:
         ("number", [], False),
         ("integer", [], False),
     )
+    assert (fields["money"], fields["money_of_many_digits"]) == (("number", [], False), ("any", [], False))
     assert fields["words"] == ("any", [], False)  # a null among its texts
     assert fields["grid"] == ("any", [], False)
 

@@ -1,5 +1,6 @@
 """What a scored row answers with: prediction and probability by whatever names, and what stages behind them add."""
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +72,10 @@ def test_what_is_no_saved_stage_goes_by_the_usual_names(tmp_path: Path) -> None:
     assert answer_columns(tmp_path, ["a"], scored) == ("prediction", "probability")
 
 
-def test_vectors_are_lists_in_answers() -> None:
-    schema = Schema({"a": "double", "b": "vector", "c": "array<vector>"})
+def test_vectors_are_lists_in_answers_and_decimals_numbers() -> None:
+    schema = Schema({"a": "double", "b": "vector", "c": "array<vector>", "d": "decimal(10,2)"})
+    assert Answers(["d"], schema).of({"d": Decimal("1.50")}) == 1.5
+    assert Answers(["d"], schema).of({"d": None}) is None
     row = {"a": 1.5, "b": SparseVector(3, [1], [2.0]), "c": [DenseVector([1.0]), None]}
     assert Answers(["c", "b", "a"], schema).of(row) == {"c": [[1.0], None], "b": [0.0, 2.0, 0.0], "a": 1.5}
     assert Answers(["b"], schema).of(row) == [0.0, 2.0, 0.0]

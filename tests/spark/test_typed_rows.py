@@ -1,6 +1,7 @@
 """JSON records become rows of Spark's types; what does not fit is refused with its column."""
 
 import math
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,15 @@ def refusal(column_type: str, value: Any) -> str:
         ("string", "ü", "ü"),
         ("string", "", ""),
         ("boolean", True, True),
+        ("decimal(10,2)", 12.34, Decimal("12.34")),
+        ("decimal(10,2)", -3, Decimal("-3.00")),
+        ("decimal(10,2)", 0.125, Decimal("0.13")),
+        (
+            "decimal(38,18)",
+            "12345678901234567890.123456789012345678",
+            Decimal("12345678901234567890.123456789012345678"),
+        ),
+        ("array<decimal(3,0)>", [999], [Decimal(999)]),
         ("array<string>", ["a", None], ["a", None]),
         ("array<array<double>>", [[1], []], [[1.0], []]),
         ("vector", [1, 2.5], DenseVector([1.0, 2.5])),
@@ -80,6 +90,13 @@ def test_nan_stays_nan() -> None:
         ("float", 1e39, "that a float can hold, this is 1e+39"),
         ("string", 5, "a string is expected, this is 5"),
         ("boolean", 1, "true or false is expected, this is 1"),
+        ("decimal(4,2)", 100, "a decimal(4,2) is expected, this is 100"),
+        ("decimal(4,2)", 99.995, "a decimal(4,2) is expected"),
+        ("decimal(4,2)", math.nan, "a decimal(4,2) is expected, this is nan"),
+        ("decimal(4,2)", math.inf, "a decimal(4,2) is expected, this is inf"),
+        ("decimal(4,2)", "1e999999", "a decimal(4,2) is expected"),
+        ("decimal(4,2)", "many", "a decimal(4,2) is expected, this is 'many'"),
+        ("decimal(4,2)", True, "a number is expected, this is True"),
         ("array<int>", 5, "a list is expected, this is 5"),
         ("array<int>", [1, "b"], "in the list, a whole number of type int is expected, this is 'b'"),
         ("void", 5, "null is expected"),
@@ -121,7 +138,7 @@ def test_rows_may_be_values_in_the_columns_order() -> None:
 
 
 def test_a_type_that_json_has_no_form_for_is_named_with_its_column() -> None:
-    for column_type in ("date", "decimal(10,2)", "map<string,int>", "array<timestamp>"):
+    for column_type in ("date", "decimal", "map<string,int>", "array<timestamp>"):
         with pytest.raises(ValueError, match=r"column .when. is of type .*, which a JSON record cannot have"):
             TypedRows(Schema({"when": column_type}))
 

@@ -9,11 +9,12 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from skysail_admin.errors import InvalidRequestError
 from skysail_admin.packing.input_schema import derived_schema
-from skysail_admin.packing.spark_schema import VECTOR, check_types, input_fields
+from skysail_admin.packing.spark_schema import DOUBLE_DIGITS, VECTOR, check_types, input_fields
 
 __all__ = ["MAX_EXAMPLES", "SparkExamples", "predicted_columns", "spark_examples"]
 
@@ -218,6 +219,8 @@ def _plain(value: Any) -> Any:
         return value.values.tolist()
     if isinstance(value, list | tuple):
         return [_plain(one) for one in value]
+    if isinstance(value, Decimal):
+        return float(value) if len(value.as_tuple().digits) <= DOUBLE_DIGITS else str(value)
     return str(value)
 
 

@@ -5,6 +5,7 @@ The container makes rows of these types (`skysail_container.spark.typed_rows`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from skysail_admin.errors import InvalidRequestError
 from skysail_admin.packing.input_schema import MAX_FIELDS
 
-__all__ = ["VECTOR", "check_types", "described_rows", "input_fields", "spark_schema"]
+__all__ = ["DOUBLE_DIGITS", "VECTOR", "check_types", "described_rows", "input_fields", "spark_schema"]
 
 VECTOR = "vector"
 _VOID = "void"
@@ -43,6 +44,10 @@ _ARROW_TYPES = {
     "bool": "boolean",
     "null": _VOID,
 }
+_DECIMAL = re.compile(r"decimal\((\d+),")
+DOUBLE_DIGITS = 15
+"""As many decimal digits come through a double as they are."""
+
 _VECTOR_FIELDS = frozenset({"type", "size", "indices", "values"})
 
 
@@ -56,7 +61,7 @@ def check_types(types: Mapping[str, str]) -> None:
     :raises InvalidRequestError: values of a type have no form in JSON.
     """
     for name, column_type in types.items():
-        if _scalar(column_type) not in _VALUE_TYPES:
+        if _value_type(_scalar(column_type)) is None:
             raise InvalidRequestError(
                 f"column {name!r} is of type {column_type}, which a query's JSON has no form for: cast it before the "
                 "pipeline is trained, or leave it out of the examples if the pipeline does not need it",
@@ -78,13 +83,20 @@ def input_fields(types: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) ->
 
 
 def _field(name: str, column_type: str, values: Sequence[Any]) -> dict[str, Any]:
-    value_type = _VALUE_TYPES.get(_scalar(column_type), "any")
+    value_type = _value_type(_scalar(column_type)) or "any"
     shape: list[int] = []
     if column_type.startswith("array<") and value_type != "any":
         holds_nulls = any(None in value for value in values if value is not None)
         is_flat = not column_type.startswith("array<array<")
         value_type, shape = (value_type, [-1]) if is_flat and not holds_nulls else ("any", [])
     return {"name": name, "type": value_type, "shape": shape, "optional": None in values}
+
+
+def _value_type(column_type: str) -> str | None:
+    """Decimals of more digits than a double has are written as texts, so that none is lost."""
+    if decimal := _DECIMAL.match(column_type):
+        return "number" if int(decimal[1]) <= DOUBLE_DIGITS else "any"
+    return _VALUE_TYPES.get(column_type)
 
 
 def _scalar(column_type: str) -> str:
@@ -132,6 +144,8 @@ def _arrow_type(arrow: Any) -> str:
         return _arrow_type(arrow.value_type)
     if pyarrow.types.is_struct(arrow) and {field.name for field in arrow} == _VECTOR_FIELDS:
         return VECTOR
+    if pyarrow.types.is_decimal(arrow):
+        return f"decimal({arrow.precision},{arrow.scale})"
     return _ARROW_TYPES.get(str(arrow), str(arrow))
 
 

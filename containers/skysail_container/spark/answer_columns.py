@@ -38,9 +38,11 @@ class Answers:
 
 
 def _plainly(column_type: str) -> Callable[[Any], Any] | None:
-    """How values of a type that holds vectors become lists; None: they are plain already."""
+    """How values of a type become what JSON has: vectors lists, decimals numbers; None: they are that already."""
     if column_type == VECTOR:
         return lambda vector: None if vector is None else vector.to_list()
+    if column_type.startswith("decimal"):
+        return lambda decimal: None if decimal is None else float(decimal)
     if column_type.startswith("array<") and (element := _plainly(column_type[len("array<") : -1])):
         return lambda values: None if values is None else [element(one) for one in values]
     return None
@@ -61,8 +63,8 @@ def answer_columns(path: Path, given: Collection[str], scored: Mapping[str, Colu
         predicted = [name for name in _columns(leaf, _PREDICTED) if name in added]
         if predicted:
             first_later = max(added.index(name) for name in predicted) + 1
-            parameters = {**leaf.metadata.params, **leaf.metadata.defaults}
-            own = _columns(leaf, [name for name in parameters if name.endswith("Col")])
+            named = {**leaf.metadata.params, **leaf.metadata.defaults}
+            own = _columns(leaf, [name for name in named if name.endswith("Col")])
             return (*predicted, *(name for name in added[first_later:] if name not in own))
     for parameters in (_OUTPUTS, ("featuresCol",)):
         found = [name for leaf in leaves[-1:] for name in _columns(leaf, parameters) if name in added]

@@ -4,8 +4,10 @@ Source of the ranges: org.apache.spark.sql.types. A vector is a list of numbers,
 "values": [0.5, 2]}`; the struct that Spark itself writes of a vector into JSON and Parquet is taken as well.
 """
 
+import re
 import struct
 from collections.abc import Callable, Mapping, Sequence
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from typing import Any, Final
 
 import numpy as np
@@ -18,7 +20,7 @@ from skysail_container.spark.vectors import DENSE, SPARSE, DenseVector, SparseVe
 __all__ = ["MAX_VECTOR_SIZE", "TypedRows", "record_schema", "spark_type"]
 
 MAX_VECTOR_SIZE: Final = 1 << 24
-"""A sparse vector of any size is a few bytes, and stages may make a dense one of it: 16 million numbers are the limit."""
+"""A sparse vector of any size is a few bytes, and stages may make a dense one of it: 16 million numbers are enough."""
 
 Convert = Callable[[Any], Any]
 """A value in the form of JSON, not null, as one of the column's type.
@@ -106,17 +108,25 @@ _BITS = {"tinyint": 8, "smallint": 16, INT: 32, LONG: 64}
 
 _FLOAT32 = struct.Struct("<f")
 
+_ENOUGH = Context(prec=80)
+"""Spark's decimals have 38 digits at most."""
+
+_DECIMAL = re.compile(r"decimal\((\d+),\s*(\d+)\)")
+
 
 def _converter(name: str, column_type: str) -> Convert:
     if column_type in _BITS:
         return _whole_number(column_type)
     if column_type.startswith("array<"):
         return _array(_converter(name, column_type[len("array<") : -1]))
+    if decimal := _DECIMAL.fullmatch(column_type):
+        return _decimal(column_type, int(decimal[1]), int(decimal[2]))
     found = _CONVERTERS.get(column_type)
     if found is None:
         raise ValueError(
             f"column {name!r} is of type {column_type}, which a JSON record cannot have here: "
-            f"{', '.join((*_BITS, *_CONVERTERS))} and arrays of them can be; cast it before the pipeline is trained"
+            f"{', '.join((*_BITS, *_CONVERTERS))}, decimals and arrays of them can be; cast it before the pipeline "
+            "is trained"
         )
     return found
 
@@ -153,6 +163,24 @@ def _float(value: Any) -> float:
     except OverflowError:
         raise _MisfitError(f"a number is expected that a float can hold, this is {_shown(value)}") from None
     return float(narrowed)
+
+
+def _decimal(column_type: str, precision: int, scale: int) -> Convert:
+    """From a number, or from a text, which holds more digits than a double; rounded as Spark's casts do."""
+    unit, limit = Decimal(1).scaleb(-scale), Decimal(1).scaleb(precision - scale)
+
+    def convert(value: Any) -> Decimal:
+        if type(value) not in (int, float, str):
+            raise _MisfitError(f"a number is expected, this is {_shown(value)}")
+        try:
+            found = Decimal(str(value)).quantize(unit, ROUND_HALF_UP, _ENOUGH)
+        except InvalidOperation:
+            raise _MisfitError(f"a {column_type} is expected, this is {_shown(value)}") from None
+        if not found.is_finite() or abs(found) >= limit:
+            raise _MisfitError(f"a {column_type} is expected, this is {_shown(value)}")
+        return found
+
+    return convert
 
 
 def _text(value: Any) -> str:
