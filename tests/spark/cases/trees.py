@@ -166,6 +166,13 @@ def random_forest_regressor(spark: SparkSession) -> Case:
 
 
 @spark_case
+def random_forest_regressor_of_numbers(spark: SparkSession) -> Case:
+    """No feature is categorical."""
+    frame = trained(spark).withMetadata("features", {})
+    return case(RandomForestRegressor(numTrees=6, maxDepth=4, seed=2), frame)
+
+
+@spark_case
 def random_forest_regressor_renamed(spark: SparkSession) -> Case:
     return case(RandomForestRegressor(numTrees=3, maxDepth=2, predictionCol="estimate", seed=6), trained(spark))
 
