@@ -4,8 +4,8 @@ Source: org.apache.spark.ml.attribute. VectorSlicer by names, Interaction, RForm
 others read them from the stages before, so that they are passed on while stages are bound.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, Self
 
 __all__ = ["Attribute", "AttributeGroup", "nominal", "numeric"]
 
@@ -30,6 +30,9 @@ class Attribute:
         if self.values is not None:
             return len(self.values)
         return self.n_values
+
+    def named(self, name: str) -> Self:
+        return replace(self, name=name)
 
 
 @dataclass(frozen=True, slots=True)

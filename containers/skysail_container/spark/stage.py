@@ -8,7 +8,7 @@ from skysail_container.spark.errors import RowDropped, RowError, StageError
 from skysail_container.spark.schema import Schema
 from skysail_container.spark.stage_folder import StageFolder
 
-__all__ = ["Bound", "Row", "Score", "ScoreRows", "Stage"]
+__all__ = ["Bound", "Row", "Score", "ScoreRows", "Stage", "one_after_another"]
 
 Row = dict[str, Any]
 """A row's values by column: None for null, int, float (also for float32, widened), bool, str, list for arrays,
@@ -67,3 +67,16 @@ class Stage(ABC):
 
     def dropped(self, reason: str) -> RowDropped:
         return RowDropped(self.uid, reason)
+
+
+def one_after_another(scores: Sequence[Score]) -> Score:
+    """One function for what is done with a row step by step."""
+    if len(scores) == 1:
+        return scores[0]
+    in_order = tuple(scores)
+
+    def score(row: Row) -> None:
+        for each in in_order:
+            each(row)
+
+    return score

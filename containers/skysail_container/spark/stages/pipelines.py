@@ -6,13 +6,18 @@ from typing import Self
 
 from skysail_container.spark.registry import load_stage, spark_stage
 from skysail_container.spark.schema import Schema
-from skysail_container.spark.stage import Bound, Row, Score, ScoreRows, Stage
+from skysail_container.spark.stage import Bound, Row, ScoreRows, Stage, one_after_another
 from skysail_container.spark.stage_folder import StageFolder
 
 __all__ = ["BestModel", "PipelineModel"]
 
 
-@spark_stage("org.apache.spark.ml.PipelineModel", "pyspark.ml.pipeline.PipelineModel", parameters={"stageUids": None})
+@spark_stage(
+    "org.apache.spark.ml.PipelineModel",
+    "pyspark.ml.pipeline.PipelineModel",
+    parameters={"stageUids": None},
+    training=("language",),
+)
 @dataclass(frozen=True)
 class PipelineModel(Stage):
     """Stages in their order. Source: org.apache.spark.ml.Pipeline, whose folders are `stages/<number>_<uid>`."""
@@ -35,19 +40,7 @@ class PipelineModel(Stage):
             bound = stage.bind(schema)
             parts.append(bound)
             schema = bound.schema
-        return Bound(schema, _one_after_another([part.score for part in parts]), _together(parts))
-
-
-def _one_after_another(scores: Sequence[Score]) -> Score:
-    if len(scores) == 1:
-        return scores[0]
-    in_order = tuple(scores)
-
-    def score(row: Row) -> None:
-        for each in in_order:
-            each(row)
-
-    return score
+        return Bound(schema, one_after_another([part.score for part in parts]), _together(parts))
 
 
 def _together(parts: Sequence[Bound]) -> ScoreRows | None:
