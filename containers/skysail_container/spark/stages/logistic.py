@@ -51,11 +51,15 @@ class LogisticRegressionModel(Stage):
     def from_spark(cls, folder: StageFolder) -> Self:
         data = folder.row()
         columns = ClassifierColumns.from_spark(folder)
+        coefficients = saved_matrix(data["coefficientMatrix"])
+        intercepts = tuple(vector_of(data["interceptVector"]).to_list())
+        if coefficients.n_rows != len(intercepts):
+            raise folder.error(f"it has coefficients of {coefficients.n_rows} classes and {len(intercepts)} intercepts")
         return cls(
             folder.uid,
             columns,
-            saved_matrix(data["coefficientMatrix"]),
-            tuple(vector_of(data["interceptVector"]).to_list()),
+            coefficients,
+            intercepts,
             int(data["numClasses"]),
             bool(data["isMultinomial"]),
             _threshold(folder, columns.thresholds),

@@ -52,15 +52,12 @@ class NaiveBayesModel(Stage):
         model_type = folder.required("modelType")
         if model_type not in _RAW:
             raise UnsupportedStageError(folder.uid, f"its modelType {model_type!r} is not known here")
-        sigma = data["sigma"] if model_type == "gaussian" else None
-        return cls(
-            folder.uid,
-            ClassifierColumns.from_spark(folder),
-            model_type,
-            tuple(vector_of(data["pi"]).to_list()),
-            saved_matrix(data["theta"]),
-            None if sigma is None else saved_matrix(sigma),
-        )
+        pi, theta = tuple(vector_of(data["pi"]).to_list()), saved_matrix(data["theta"])
+        sigma = saved_matrix(data["sigma"]) if model_type == "gaussian" else None
+        for matrix in (theta, sigma):
+            if matrix is not None and (matrix.n_rows, matrix.n_cols) != (len(pi), theta.n_cols):
+                raise folder.error(f"it has {len(pi)} classes and a matrix of {matrix.n_rows} x {matrix.n_cols}")
+        return cls(folder.uid, ClassifierColumns.from_spark(folder), model_type, pi, theta, sigma)
 
     def bind(self, schema: Schema) -> Bound:
         classifier = Classifier(len(self.pi), _RAW[self.model_type](self), probability=softmax)
