@@ -71,6 +71,13 @@ def logistic(tmp_path: Path) -> StoredPipeline:
         ("linear/logistic_binary_renamed", ["class", "p"]),
         ("linear/linear_regression_huber", ["value"]),
         ("linear/support_vectors_raw_only", ["rawPrediction"]),
+        ("trees/random_forest_classifier", ["prediction", "probability"]),
+        ("clustering/gaussian_mixture", ["prediction", "probability"]),
+        ("clustering/kmeans_of_float_arrays", ["prediction"]),
+        ("recommending/als_of_small_numbers", ["prediction"]),
+        ("recommending/fp_growth", ["prediction"]),
+        ("tokens/bigrams", ["grams"]),
+        ("text_vectors/counts_to_tf_idf", ["weighted"]),
     ],
 )
 def test_sparks_own_answers_pass_the_gate_and_those_columns_are_the_answer(
@@ -109,6 +116,16 @@ def test_rows_that_spark_fails_on_or_drops_fail_alone_with_the_stage_and_reason(
             assert difference(wanted, json_values(output.rows)[index], 1e-12) is None
         else:
             assert errors[index].startswith("Spark fails on this row: stage LogisticRegression")
+
+
+def test_a_row_that_spark_drops_fails_alone_with_the_reason(tmp_path: Path) -> None:
+    stored = stored_pipeline("recommending/als_drop", tmp_path)
+    output = answers(loaded(folder_of(stored)), stored.records)
+    dropped = [index for index, expected in enumerate(stored.expected) if "dropped" in expected]
+    assert dropped
+    assert output.errors is not None
+    assert all(output.errors[index].startswith("Spark drops this row: stage ALS_") for index in dropped)
+    assert len(output.errors) == len(stored.refused)
 
 
 def test_a_row_of_a_wrong_type_fails_alone_with_its_column(logistic: StoredPipeline) -> None:

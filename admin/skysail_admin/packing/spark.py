@@ -19,9 +19,6 @@ __all__ = ["is_spark_object", "spark_model_entries"]
 _FOLDER = "model"
 _VALIDATION = "validation.jsonl"
 
-_TOLERANCE = 1e-9
-"""Everything but what is summed by SIMD or found by iteration is Spark's to the bit (docs/models/spark.md)."""
-
 _UUID = re.compile(r"-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(?=-c\d+[.])")
 _TIMESTAMP = re.compile(rb'("timestamp"\s*:\s*)\d+')
 
@@ -56,7 +53,7 @@ def spark_model_entries(
             input_type,
             warm_up_rows=warm_up_rows,
             outputs=examples.outputs,
-            tolerance=_TOLERANCE,
+            tolerance=examples.tolerance,
             validation=_VALIDATION,
             input_schema=examples.input_schema,
             spark_schema=spark_schema(examples.types),

@@ -21,6 +21,12 @@ __all__ = ["MAX_EXAMPLES", "SparkExamples", "predicted_columns", "spark_examples
 MAX_EXAMPLES = 1_000
 """Rows that are taken of the examples, the first ones: every container scores them before it serves."""
 
+_TOLERANCE = 1e-9
+"""Everything is Spark's to the bit but what Spark sums with SIMD or finds by iteration."""
+
+_TOLERANCES = {"DistributedLDAModel": 1e-3}
+"""Spark itself starts at random there, and ends elsewhere each time."""
+
 _ROW = "skysail_row"
 _NUMERIC = frozenset({"tinyint", "smallint", "int", "bigint", "float", "double"})
 
@@ -35,6 +41,8 @@ class SparkExamples:
     rows: list[Any]
     answers: list[Any]
     input_schema: dict[str, Any]
+    tolerance: float
+    """How far a container's answers may be from Spark's, relative and absolute."""
 
     def file_content(self) -> bytes:
         """A `validation.jsonl`. NaN and the infinities stand there as Python writes them."""
@@ -78,7 +86,8 @@ def spark_examples(model: Any, examples: Any, input_type: str, outputs: Sequence
     rows = [_row(record, types, input_type) for record in records]
     schema = input_fields(types, records) if input_type == "json" else derived_schema(rows, input_type)
     answers = [_answer(answer) for _, answer in pairs]
-    return SparkExamples(types, chosen, rows, answers, schema)
+    tolerance = max([_TOLERANCES.get(type(stage).__name__, _TOLERANCE) for stage in _leaves(model)], default=_TOLERANCE)
+    return SparkExamples(types, chosen, rows, answers, schema, tolerance)
 
 
 def _check_fitted(model: Any) -> None:
