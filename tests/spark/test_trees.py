@@ -72,9 +72,12 @@ def as_saved_by_spark_2(saved: Saved) -> None:
     saved.change_metadata(change)
 
 
-@pytest.mark.parametrize("path", sorted((FIXTURES / "trees").glob("*.zip")), ids=lambda path: path.stem)
-def test_files_of_spark_2_score_the_same(path: Path, tmp_path: Path) -> None:
-    saved = Saved("trees", path.stem, tmp_path)
+ALONE = sorted(path.stem for path in (FIXTURES / "trees").glob("*.zip") if path.stem != "forest_between_indexers")
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_files_of_spark_2_score_the_same(name: str, tmp_path: Path) -> None:
+    saved = Saved("trees", name, tmp_path)
     as_saved_by_spark_2(saved)
     saved.check()
 

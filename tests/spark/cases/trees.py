@@ -7,6 +7,7 @@ from typing import Any
 
 from pyspark.ml import Pipeline
 from pyspark.ml.classification import DecisionTreeClassifier, GBTClassifier, RandomForestClassifier
+from pyspark.ml.feature import IndexToString, StringIndexer, VectorAssembler, VectorIndexer
 from pyspark.ml.linalg import SparseVector, Vectors
 from pyspark.ml.regression import DecisionTreeRegressor, GBTRegressor, RandomForestRegressor
 from pyspark.sql import DataFrame, SparkSession
@@ -208,3 +209,29 @@ def gbt_regressor(spark: SparkSession) -> Case:
 @spark_case
 def gbt_regressor_plain(spark: SparkSession) -> Case:
     return case(GBTRegressor(maxIter=6, maxDepth=3, seed=9, subsamplingRate=0.8), trained(spark), 1e-12)
+
+
+@spark_case
+def forest_between_indexers(spark: SparkSession) -> Case:
+    """The usual pipeline: texts to indices, a vector of which some features are categorical, trees, a text again."""
+    chance = random.Random(31)
+    data = []
+    for _ in range(150):
+        kind, size, age = chance.choice(["a", "b", "ü", ""]), chance.randrange(5), chance.gauss(40, 10)
+        data.append((kind, size, age, "yes" if (kind in "ab") == (size > 2) and age > 35 else "no"))
+    frame = spark.createDataFrame(data, "kind string, size int, age double, answer string")
+    stages = [
+        StringIndexer(inputCol="kind", outputCol="kind_index", handleInvalid="keep", stringOrderType="alphabetAsc"),
+        StringIndexer(inputCol="answer", outputCol="label", stringOrderType="alphabetAsc", handleInvalid="keep"),
+        VectorAssembler(inputCols=["kind_index", "size", "age"], outputCol="assembled", handleInvalid="keep"),
+        VectorIndexer(inputCol="assembled", outputCol="features", maxCategories=6, handleInvalid="keep"),
+        RandomForestClassifier(numTrees=8, maxDepth=4, leafCol="leaves", seed=1),
+        IndexToString(inputCol="prediction", outputCol="said", labels=["no", "yes", "?"]),
+    ]
+    kinds = ["a", "b", "ü", "", "c", None]
+    rows = [
+        {"kind": kind, "size": number % 7, "age": nan if number == 9 else 20.0 + 3 * number, "answer": None}
+        for number, kind in enumerate(kinds * 3)
+    ]
+    schema = {"kind": "string", "size": "int", "age": "double", "answer": "string"}
+    return Case(Pipeline(stages=stages).fit(frame), schema, rows)
