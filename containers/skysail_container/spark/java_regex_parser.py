@@ -276,10 +276,10 @@ class _Parser:
             case "b" | "B":
                 if self.text[self.at : self.at + 1] == "{":
                     raise JavaRegexError(r"\b{g} is not known here")
-                word = _word(self.flags.U)
+                left, right = _word_sides(self.flags.U)
                 if character == "b":
-                    return f"(?:(?<={word})(?!{word})|(?<!{word})(?={word}))"
-                return f"(?:(?<={word})(?={word})|(?<!{word})(?!{word}))"
+                    return f"(?:{left}(?!{right})|(?!{left}){right})"
+                return f"(?:{left}{right}|(?!{left})(?!{right}))"
         return None
 
     def _quoted(self) -> _Part:
@@ -479,7 +479,14 @@ def _escaped(point: int) -> str:
 
 
 @cache
-def _word(is_unicode: bool) -> str:
-    r"""What \b takes for a part of a word: letters, digits, the underscore and marks upon them."""
-    parts = [named("w", True) or ()] if is_unicode else [named(name) or () for name in ("L", "Nd", "Mn")]
-    return _written(union(*parts, _points("_")))
+def _word_sides(is_unicode: bool) -> tuple[str, str]:
+    r"""Whether a word is to the left of a place, and to its right, as \b asks.
+
+    Letters, digits and the underscore are of a word; so are marks upon a letter or digit, here up to two of them.
+    """
+    base, mark = (_written(union(*[named(name) or () for name in names])) for names in (("L", "Nd"), ("Mn",)))
+    plain = named("w", True) or () if is_unicode else union(*[named(name) or () for name in ("L", "Nd")], _points("_"))
+    word = _written(plain)
+    left = f"(?:(?<={word})|(?<={mark})(?:(?<={base}{mark})|(?<={base}{mark}{mark})))"
+    right = f"(?:(?={word})|(?={mark})(?:(?<={base})|(?<={base}{mark})))"
+    return left, right
