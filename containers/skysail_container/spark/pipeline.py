@@ -7,6 +7,7 @@ from typing import Any
 from skysail_container.spark.columns import Columns, columns_of, rows_of, schema_of
 from skysail_container.spark.errors import RowDropped, RowError, RowFault
 from skysail_container.spark.inference import inferred_schema
+from skysail_container.spark.mleap import is_bundle, load_bundle
 from skysail_container.spark.registry import load_stage
 from skysail_container.spark.schema import Schema
 from skysail_container.spark.stage import Bound, Row, Stage
@@ -20,14 +21,15 @@ _MANY_ROWS = 8
 
 
 def load_pipeline(path: str | Path) -> "Pipeline":
-    """What `PipelineModel.save(path)` wrote, or the `save` of a single fitted stage.
+    """What `PipelineModel.save(path)` wrote, or the `save` of a single fitted stage, or a bundle of MLeap.
 
     Nothing of Spark is needed, only NumPy and pyarrow.
 
     :raises StageError: something is missing, damaged or foreign; the text names the stage.
     :raises UnsupportedStageError: only PySpark itself can score it.
     """
-    return Pipeline(load_stage(StageFolder(Path(path))))
+    found = Path(path)
+    return Pipeline(load_bundle(found) if is_bundle(found) else load_stage(StageFolder(found)))
 
 
 class Scorer:

@@ -1,0 +1,127 @@
+"""Decision trees of a bundle: one node after another, each before its left and its right subtree.
+
+Source: ml.combust.bundle.tree.decision.TreeSerializer.
+"""
+
+import json
+import struct
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from skysail_container.spark.errors import StageError
+from skysail_container.spark.forest import LEAF, Categories, Forest
+from skysail_container.spark.mleap.files import BundleFiles
+from skysail_container.spark.mleap.protobuf import Message
+
+__all__ = ["read_forest"]
+
+
+def read_forest(files: BundleFiles, folders: Sequence[str], n_classes: int | None) -> Forest:
+    """The trees in these folders.
+
+    :param n_classes: of a classifier; None: each leaf is one number.
+    :raises StageError: a file is missing or damaged.
+    """
+    nodes = _Nodes()
+    for folder in folders:
+        name, content = files.read(f"{folder}/tree.json", f"{folder}/tree.pb")
+        try:
+            nodes.add_tree(_from_json(content) if name.endswith(".json") else _from_protobuf(content))
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError, StopIteration, struct.error) as error:
+            raise StageError(folder, f"{name} is no tree: {type(error).__name__}: {error}") from error
+    try:
+        return nodes.forest(n_classes)
+    except (ValueError, IndexError) as error:
+        raise StageError(folders[0] if folders else str(files.path), f"its trees are damaged: {error}") from error
+
+
+class _Nodes:
+    """The columns of a forest while it is read."""
+
+    def __init__(self) -> None:
+        self.roots: list[int] = []
+        self.feature: list[int] = []
+        self.threshold: list[float] = []
+        self.left: list[int] = []
+        self.right: list[int] = []
+        self.categories: dict[int, Categories] = {}
+        self.values: list[list[float]] = []
+
+    def add_tree(self, nodes: Iterator[dict[str, Any]]) -> None:
+        self.roots.append(len(self.feature))
+        waiting: list[int] = []  # inner nodes whose right subtree is to come
+        while True:
+            number = len(self.feature)
+            node = next(nodes)
+            if node["type"] == "internal":
+                self._add_split(number, node["split"])
+                waiting.append(number)
+                continue
+            self._add(LEAF, 0.0, [float(value) for value in node["values"]])
+            if not waiting:
+                return
+            self.right[waiting.pop()] = number + 1
+
+    def _add_split(self, number: int, split: dict[str, Any]) -> None:
+        if split["type"] == "categorical":
+            members = frozenset(float(one) for one in split["categories"])
+            self.categories[number] = Categories(members, bool(split.get("isLeft", False)))
+        self._add(int(split["featureIndex"]), float(split.get("threshold", 0.0)), [])
+        self.left[number] = number + 1
+
+    def _add(self, feature: int, threshold: float, values: list[float]) -> None:
+        self.feature.append(feature)
+        self.threshold.append(threshold)
+        self.left.append(-1)
+        self.right.append(-1)
+        self.values.append(values)
+
+    def forest(self, n_classes: int | None) -> Forest:
+        width = n_classes or 1
+        if any(values and len(values) != width for values in self.values):
+            raise ValueError(f"a leaf has not {width} values")
+        stats = np.array([values or [0.0] * width for values in self.values])
+        predictions = stats[:, 0].copy() if n_classes is None else stats.argmax(axis=1).astype(np.float64)
+        return Forest(
+            roots=np.array(self.roots, np.int64),
+            feature=np.array(self.feature, np.int64),
+            threshold=np.array(self.threshold),
+            left=np.array(self.left, np.int64),
+            right=np.array(self.right, np.int64),
+            categories=self.categories,
+            predictions=predictions,
+            stats=stats,
+        )
+
+
+def _from_json(content: bytes) -> Iterator[dict[str, Any]]:
+    return (json.loads(line) for line in content.splitlines() if line.strip())
+
+
+def _from_protobuf(content: bytes) -> Iterator[dict[str, Any]]:
+    at = 0
+    while at < len(content):
+        (length,) = struct.unpack_from(">i", content, at)
+        if length < 0 or at + 4 + length > len(content):
+            raise ValueError("it is cut off")
+        node = Message(content[at + 4 : at + 4 + length])
+        at += 4 + length
+        if 1 in node:
+            yield {"type": "internal", "split": _split(node.message(1).message(1))}
+        else:
+            yield {"type": "leaf", "values": node.message(2).numbers(1)}
+
+
+def _split(split: Message) -> dict[str, Any]:
+    if 1 in split:
+        found = split.message(1)
+        return {
+            "type": "categorical",
+            "featureIndex": found.integer(1),
+            "isLeft": bool(found.integer(2)),
+            "categories": found.numbers(4),
+        }
+    found = split.message(2)
+    return {"type": "continuous", "featureIndex": found.integer(1), "threshold": found.number(2)}
