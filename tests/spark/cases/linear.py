@@ -102,6 +102,19 @@ def logistic_sparse_rows(spark: Any) -> Case:
 
 
 @spark_case
+def logistic_wide(spark: Any) -> Case:
+    """So many features that Spark adds in lanes."""
+    model = LogisticRegression(maxIter=5, regParam=0.1).fit(training(spark, n=45))
+    return of_features(model, feature_rows(n=45, faulty=False))
+
+
+@spark_case
+def logistic_multinomial_wide(spark: Any) -> Case:
+    model = LogisticRegression(maxIter=5, regParam=0.1).fit(training(spark, n=45, n_classes=3))
+    return of_features(model, feature_rows(n=45, faulty=False))
+
+
+@spark_case
 def logistic_multinomial(spark: Any) -> Case:
     return of_features(multinomial(spark))
 
