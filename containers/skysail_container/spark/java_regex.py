@@ -1,7 +1,8 @@
 r"""Java's regular expressions as Python's: classes of ASCII, classes in classes, line ends, flags, splitting.
 
 Source: java.util.regex.Pattern up to Java 17 (\b became one of ASCII in Java 19). What Python cannot match alike
-(scripts, blocks, \G, \X, look-behinds of several lengths) is refused.
+(scripts, blocks, \G, \X, look-behinds of several lengths) is refused. Left out: patterns without any class, such as \B,
+also match between the halves of a character beyond the basic plane without having matched before it.
 """
 
 import re

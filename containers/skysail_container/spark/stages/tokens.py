@@ -64,7 +64,8 @@ _SPACES = str.maketrans("\t\n\x0b\f\r", " " * 5)
     parameters={
         "inputCol": None, "outputCol": None, "pattern": "\\s+", "gaps": True, "minTokenLength": 1, "toLowercase": True,
     },
-    exactness="exact with Java 8 to 17; what Java's patterns can and Python's cannot is refused when loading",
+    exactness="exact with Java 8 to 17, but for patterns of look-arounds alone in characters beyond the basic plane; "
+    "a pattern that Python cannot match is refused when loading",
 )  # fmt: skip
 @dataclass(frozen=True)
 class RegexTokenizer(Stage):
