@@ -1,7 +1,7 @@
 """A pipeline made with PySpark, and the rows that show how Spark scores it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -25,6 +25,10 @@ class Case:
     atol: float = 0.0
     unordered: Sequence[str] = ()
     """Columns of arrays whose order Spark leaves open."""
+    spark_version: str | None = None
+    """Which one is to have saved the model, where older ones score otherwise; None: the one at hand."""
+    conf: Mapping[str, str] = field(default_factory=dict)
+    """Settings of the session in which Spark scores the rows: those that older versions had."""
 
 
 @dataclass(frozen=True)

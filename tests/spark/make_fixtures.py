@@ -47,6 +47,17 @@ def spark_session() -> Iterator[SparkSession]:
         spark.stop()
 
 
+@contextmanager
+def session_settings(spark: SparkSession, settings: Mapping[str, str]) -> Iterator[None]:
+    for name, value in settings.items():
+        spark.conf.set(name, value)
+    try:
+        yield
+    finally:
+        for name in settings:
+            spark.conf.unset(name)
+
+
 def spark_schema(schema: Mapping[str, str], rows: Sequence[Mapping[str, Any]] = ()) -> StructType:
     """Spark's own schema of columns given by the names of their types; arrays say so if they may hold nulls."""
     fields = [
@@ -100,7 +111,8 @@ def _outcome(row: Any) -> Any:
 def make(spark: SparkSession, maker: CaseMaker) -> Path:
     """One fixture, written whole or not at all."""
     case = maker.make(spark)
-    types, expected = outcomes(spark, case)
+    with session_settings(spark, case.conf):
+        types, expected = outcomes(spark, case)
     about = {
         "spark": spark.version,
         "schema": dict(case.schema),
@@ -120,10 +132,17 @@ def make(spark: SparkSession, maker: CaseMaker) -> Path:
         with zipfile.ZipFile(fresh, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
             for path in sorted(model.rglob("*")):
                 if path.is_file() and path.suffix != ".crc" and path.name != "_SUCCESS":
-                    _write(archive, str(path.relative_to(folder)), path.read_bytes())
+                    content = path.read_bytes()
+                    if case.spark_version and path.parent.name == "metadata":
+                        content = _saved_by(case.spark_version, content)
+                    _write(archive, str(path.relative_to(folder)), content)
             _write(archive, "expected.json", json.dumps(about, indent=1).encode())
         shutil.move(fresh, target)
     return target
+
+
+def _saved_by(version: str, metadata: bytes) -> bytes:
+    return json.dumps({**json.loads(metadata), "sparkVersion": version}).encode()
 
 
 def _write(archive: zipfile.ZipFile, name: str, content: bytes) -> None:

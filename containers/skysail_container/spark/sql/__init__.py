@@ -1,0 +1,1 @@
+"""Spark's SQL for one row at a time: what SQLTransformer needs of it, parsed and compiled without Spark."""
