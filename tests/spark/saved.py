@@ -1,4 +1,4 @@
-"""The only stage of a fixture's pipeline in a folder of its own: to be damaged, or written as older versions did."""
+"""A fixture's only stage, in a pipeline or alone, in its own folder: to be damaged, or written as older Sparks did."""
 
 import json
 import zipfile
@@ -23,7 +23,8 @@ class Saved:
         with zipfile.ZipFile(FIXTURES / family / f"{name}.zip") as archive:
             archive.extractall(folder)
         self.about: dict[str, Any] = json.loads((folder / "expected.json").read_text())
-        (self.stage,) = (folder / "model" / "stages").iterdir()
+        stages = folder / "model" / "stages"
+        (self.stage,) = stages.iterdir() if stages.exists() else [folder / "model"]
 
     def load(self) -> Pipeline:
         return load_pipeline(self.stage)

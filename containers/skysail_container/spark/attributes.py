@@ -5,9 +5,12 @@ others read them from the stages before, so that they are passed on while stages
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
-__all__ = ["Attribute", "AttributeGroup", "nominal", "numeric"]
+__all__ = ["MAX_DESCRIBED", "Attribute", "AttributeGroup", "nominal", "numeric"]
+
+MAX_DESCRIBED: Final = 1 << 16
+"""Of longer vectors only the size is passed on: features made by hashing are many, and nobody calls them by name."""
 
 Kind = Literal["numeric", "nominal", "binary"]
 

@@ -5,16 +5,18 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Final, Self
 
-from skysail_container.spark.attributes import Attribute, AttributeGroup, numeric
+from skysail_container.spark.attributes import MAX_DESCRIBED, Attribute, AttributeGroup, numeric
 from skysail_container.spark.registry import spark_stage
 from skysail_container.spark.schema import BOOLEAN, DOUBLE, FLOAT, VECTOR, VOID, Column, Schema
 from skysail_container.spark.stage import Bound, Row, Score, Stage
 from skysail_container.spark.stage_folder import StageFolder
-from skysail_container.spark.vectors import DenseVector, SparseVector, Vector
+from skysail_container.spark.vectors import DenseVector, SparseVector, Vector, is_sparse
 
 __all__ = ["VectorAssembler", "VectorSizeHint"]
 
 _NAN: Final = float("nan")
+_MAX_KEPT: Final = 1 << 24
+"""Longer vectors are not made of NaN for a null."""
 
 
 @spark_stage(
@@ -45,20 +47,30 @@ class VectorAssembler(Stage):
 
     def bind(self, schema: Schema) -> Bound:
         columns = [self._column(schema, name) for name in self.input_columns]
-        features = [_features(name, column) for name, column in zip(self.input_columns, columns, strict=True)]
-        output = Column(VECTOR, _group(features))
+        output = Column(VECTOR, self._attributes(columns))
         return Bound(schema.with_output(self.uid, self.output_column, output), self._score(columns))
+
+    def _attributes(self, columns: Sequence[Column]) -> AttributeGroup | None:
+        sizes = [_size(column) if column.type == VECTOR else 1 for column in columns]
+        if any(size < 0 for size in sizes):
+            return None
+        if sum(sizes) > MAX_DESCRIBED:
+            return AttributeGroup(sum(sizes))
+        features: list[Attribute] = []
+        for name, column in zip(self.input_columns, columns, strict=True):
+            features += _features(name, column)
+        return AttributeGroup(len(features), tuple(features))
 
     def _column(self, schema: Schema, name: str) -> Column:
         column = schema.column(self.uid, name)
         if not (column.is_numeric or column.type in (BOOLEAN, VECTOR, VOID)):
             raise self.error(f"numbers, booleans or vectors are expected, this is {column.type}", column=name)
-        if column.type == VECTOR and self.handle_invalid == "keep" and _size(column) < 0:
-            raise self.error(
-                "the size of its vectors is not known, without which nulls cannot be kept; "
-                "let a VectorSizeHint come before",
-                column=name,
+        if column.type == VECTOR and self.handle_invalid == "keep" and not 0 <= _size(column) <= _MAX_KEPT:
+            size = "not known" if _size(column) < 0 else str(_size(column))
+            reason = (
+                f"the size of its vectors is {size}, so that nulls cannot be kept; let a VectorSizeHint come before"
             )
+            raise self.error(reason, column=name)
         return column
 
     def _score(self, columns: Sequence[Column]) -> Score:
@@ -81,7 +93,7 @@ class VectorAssembler(Stage):
                 if not keeps:
                     fault(row, columns)
                 values = tuple(_NAN if value is None else value for value in values)
-            if 1.5 * (size - values.count(0.0) + 1.0) < size:
+            if is_sparse(size - values.count(0.0), size):
                 indices = [index for index, value in enumerate(values) if value != 0.0]
                 row[target] = SparseVector(size, indices, [float(values[index]) for index in indices])
             else:
@@ -149,7 +161,7 @@ def _assembled(parts: Sequence[float | Vector]) -> Vector:
         else:
             size += part.size
             n_nonzero += len(part.values) - part.values.count(0.0)
-    return _sparse(parts, size) if 1.5 * (n_nonzero + 1.0) < size else _dense(parts)
+    return _sparse(parts, size) if is_sparse(n_nonzero, size) else _dense(parts)
 
 
 def _dense(parts: Sequence[float | Vector]) -> DenseVector:
@@ -191,29 +203,18 @@ def _size(column: Column) -> int:
     return -1 if column.attributes is None else column.attributes.size
 
 
-def _features(name: str, column: Column) -> list[Attribute] | None:
-    """What is known of the features that a column becomes; None: not even how many they are."""
+def _features(name: str, column: Column) -> list[Attribute]:
+    """What is known of the features that a column becomes; of a vector the size is."""
     group = column.attributes
     if column.type != VECTOR:
         known = group.attributes[0] if column.type == DOUBLE and group and group.attributes else numeric()
         return [known.named(name)]
-    if group is None or group.size < 0:
-        return None
-    if group.attributes is None:
-        return [numeric(f"{name}_{index}") for index in range(group.size)]
+    if group is None or group.attributes is None:
+        return [numeric(f"{name}_{index}") for index in range(_size(column))]
     return [
         attribute.named(f"{name}_{index if attribute.name is None else attribute.name}")
         for index, attribute in enumerate(group.attributes)
     ]
-
-
-def _group(features: Sequence[list[Attribute] | None]) -> AttributeGroup | None:
-    together: list[Attribute] = []
-    for one in features:
-        if one is None:
-            return None
-        together += one
-    return AttributeGroup(len(together), tuple(together))
 
 
 @spark_stage(

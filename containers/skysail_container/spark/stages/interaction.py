@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Self
 
-from skysail_container.spark.attributes import Attribute, AttributeGroup, numeric
+from skysail_container.spark.attributes import MAX_DESCRIBED, Attribute, AttributeGroup, numeric
+from skysail_container.spark.errors import UnsupportedStageError
 from skysail_container.spark.registry import spark_stage
 from skysail_container.spark.schema import VECTOR, Column, Schema
 from skysail_container.spark.stage import Bound, Row, Stage
 from skysail_container.spark.stage_folder import StageFolder
-from skysail_container.spark.vectors import DenseVector, SparseVector, Vector
+from skysail_container.spark.vectors import DenseVector, SparseVector, Vector, is_sparse
 
 __all__ = ["Interaction"]
 
@@ -42,7 +43,7 @@ class Interaction(Stage):
     def bind(self, schema: Schema) -> Bound:
         readers: list[tuple[_Read, int]] = []
         size = 1
-        features: tuple[Attribute, ...] = ()
+        features: tuple[Attribute, ...] | None = ()
         for name in reversed(self.input_columns):
             attributes = self._attributes(schema, name)
             counts = [self._n_features(name, attribute) for attribute in attributes]
@@ -50,9 +51,9 @@ class Interaction(Stage):
             readers.append((self._vectors(name, counts) if is_vector else self._numbers(name, counts[0]), size))
             size *= sum(counts)
             encoded = _encoded(attributes, name if is_vector else None)
-            features = _combined(encoded, features) if features else encoded
+            features = _combined(encoded, features)
         target = self.output_column
-        output = Column(VECTOR, AttributeGroup(len(features), features))
+        output = Column(VECTOR, AttributeGroup(size, features))
 
         def score(row: Row) -> None:
             products: Entries = [(0, 1.0)]
@@ -72,8 +73,10 @@ class Interaction(Stage):
         known = column.attributes.attributes if column.attributes else None
         if column.type == VECTOR:
             if known is None:
-                reason = "nothing is known of its features, which Spark asks for as well; let a VectorAssembler make it"
-                raise self.error(reason, column=name)
+                reason = (
+                    "which of its features are categories is not known; let a VectorSizeHint and a VectorAssembler "
+                )
+                raise UnsupportedStageError(self.uid, f"{reason}come before, or use the PySpark fallback", column=name)
             return known
         attribute = known[0] if known else numeric()
         schema.numeric(self.uid, name)
@@ -136,14 +139,18 @@ def _encoded(attributes: Sequence[Attribute], group: str | None) -> tuple[Attrib
     return tuple(encoded)
 
 
-def _combined(heads: Sequence[Attribute], tails: Sequence[Attribute]) -> tuple[Attribute, ...]:
+def _combined(heads: tuple[Attribute, ...], tails: tuple[Attribute, ...] | None) -> tuple[Attribute, ...] | None:
+    if tails is None or len(heads) * len(tails) > MAX_DESCRIBED:
+        return None
+    if not tails:
+        return heads
     return tuple(numeric(f"{head.name}:{tail.name}") for head in heads for tail in tails)
 
 
 def _compressed(size: int, entries: Entries) -> Vector:
     """As Spark's `Vector.compressed` of a sparse vector that stores zeros too."""
     stored = [entry for entry in entries if entry[1] != 0.0]
-    if 1.5 * (len(stored) + 1.0) < size:
+    if is_sparse(len(stored), size):
         return SparseVector(size, [index for index, _ in stored], [value for _, value in stored])
     values = [0.0] * size
     for index, value in entries:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
-from skysail_container.spark.attributes import Attribute, AttributeGroup
+from skysail_container.spark.attributes import MAX_DESCRIBED, Attribute, AttributeGroup
 from skysail_container.spark.column_pairs import column_pairs
 from skysail_container.spark.registry import spark_stage
 from skysail_container.spark.schema import VECTOR, Column, Schema
@@ -43,6 +43,8 @@ class OneHotEncoderModel(Stage):
     @classmethod
     def from_spark(cls, folder: StageFolder) -> Self:
         sizes = tuple(int(size) for size in folder.row()["categorySizes"])
+        if any(size < 0 for size in sizes):
+            raise folder.error(f"one of its columns has {min(sizes)} categories")
         columns = column_pairs(folder)
         if len(columns) != len(sizes):
             raise folder.error(f"it has {len(columns)} columns, but was fitted on {len(sizes)}")
@@ -62,6 +64,8 @@ class OneHotEncoderModel(Stage):
 
     def _output(self, schema: Schema, source: str, n_categories: int) -> Column:
         known = encoded_names(self, schema, source)
+        if known is None and n_categories > MAX_DESCRIBED:
+            return Column(VECTOR, AttributeGroup(self._size(n_categories)))
         names = [str(index) for index in range(n_categories)] if known is None else known
         if len(names) != n_categories:
             reason = f"the model was fitted with {n_categories} categories, this column has {len(names)}"

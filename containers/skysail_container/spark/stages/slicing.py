@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from skysail_container.spark.attributes import AttributeGroup
+from skysail_container.spark.errors import UnsupportedStageError
 from skysail_container.spark.registry import spark_stage
 from skysail_container.spark.schema import VECTOR, Column, Schema
 from skysail_container.spark.stage import Bound, Row, Stage
@@ -22,7 +23,7 @@ class VectorSlicer(Stage):
     """Features by index, then by the names that earlier stages gave them, in the order asked for.
 
     Source: org.apache.spark.ml.feature.VectorSlicer; a sparse vector has a zero wherever it stores nothing, even
-    beyond its end.
+    beyond its end, and zeros that it stores are not passed on.
     """
 
     uid: str
@@ -68,14 +69,17 @@ class VectorSlicer(Stage):
         return Bound(schema.with_output(self.uid, target, output), score)
 
     def _index_of(self, name: str, group: AttributeGroup) -> int:
-        for index, attribute in enumerate(group.attributes or ()):
+        if group.attributes is None:
+            reason = f"the names of its features are not known, {name} among them; the PySpark fallback may know them"
+            raise UnsupportedStageError(self.uid, reason, column=self.input_column)
+        for index, attribute in enumerate(group.attributes):
             if attribute.name == name:
                 return index
-        known = ", ".join(str(attribute.name) for attribute in (group.attributes or ())[:20]) or "none is known"
-        raise self.error(f"it has no feature called {name}: {known}", column=self.input_column)
+        known = ", ".join(str(attribute.name) for attribute in group.attributes[:20])
+        raise self.error(f"it has no feature called {name}; there are {known}", column=self.input_column)
 
 
 def _slice(vector: SparseVector, selected: tuple[int, ...]) -> SparseVector:
-    stored = dict(vector.active())
+    stored = dict(vector.nonzeros())
     indices = [position for position, index in enumerate(selected) if index in stored]
     return SparseVector(len(selected), indices, [stored[selected[position]] for position in indices])

@@ -100,11 +100,14 @@ def _columns(folder: StageFolder) -> tuple[tuple[str, str], ...]:
 def _encodings(row: Mapping[str, Any], is_binary: bool, smoothing: float) -> dict[float, float]:
     """
     :raises KeyError: the statistics of all rows are missing.
+    :raises ValueError: a category has no rows.
     """
     found = {
         float(category): (float(count), float(stat))
         for category, count, stat in zip(row["categories"], row["counts"], row["stats"], strict=True)
     }
+    if any(count <= 0.0 for count, _ in found.values()):
+        raise ValueError("a category has no rows")
     n_rows, of_all = found[UNSEEN_CATEGORY]
     mean_of_all = of_all / n_rows if is_binary else of_all
     encodings = {}

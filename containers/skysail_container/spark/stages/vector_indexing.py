@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from skysail_container.spark.attributes import Attribute, AttributeGroup
+from skysail_container.spark.attributes import MAX_DESCRIBED, Attribute, AttributeGroup
 from skysail_container.spark.java_numbers import double_text
 from skysail_container.spark.registry import spark_stage
 from skysail_container.spark.schema import VECTOR, Column, Schema
@@ -95,6 +95,8 @@ class VectorIndexerModel(Stage):
         raise self.dropped(reason) if self.handle_invalid == "skip" else self.row_error(reason)
 
     def _attributes(self, source: Column) -> AttributeGroup:
+        if self.n_features > MAX_DESCRIBED:
+            return AttributeGroup(self.n_features)
         before = source.attributes.attributes if source.attributes and source.attributes.attributes else None
         return AttributeGroup(
             self.n_features,
