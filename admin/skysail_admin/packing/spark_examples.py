@@ -205,10 +205,11 @@ def _quoted(name: str) -> str:
 
 
 def _cause(error: BaseException) -> str:
-    """The last cause that Java names, else the first line."""
+    """The last cause that Java names, else what it says first."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    causes = [line for line in lines if line.startswith("Caused by: ")]
-    return (causes[-1].removeprefix("Caused by: ") if causes else lines[0])[:500]
+    thrown = [line.removeprefix(start) for start in ("Caused by: ", ": ") for line in lines if line.startswith(start)]
+    causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
+    return (causes[-1] if causes else (thrown or lines)[0])[:500]
 
 
 def _refused(problem: str) -> InvalidRequestError:
