@@ -163,7 +163,13 @@ def bucketizer_of_other_types(spark: Any) -> Case:
     model = Bucketizer(
         inputCols=list(TYPED),
         outputCols=[f"{name} bucket" for name in TYPED],
-        splitsArray=[SPLITS, [-INF, 9007199254740993.0, INF], [-INF, 0.1, 0.3, INF], [-9.0, 0.0, 9.0], SPLITS],
+        splitsArray=[
+            SPLITS,
+            [-INF, 9007199254740993.0, 9007199254740996.0, INF],
+            [-INF, 0.1, 0.3, INF],
+            [-9.0, 0.0, 9.0],
+            SPLITS,
+        ],
         handleInvalid="keep",
     )
     rows: list[dict[str, Any]] = [
@@ -172,6 +178,7 @@ def bucketizer_of_other_types(spark: Any) -> Case:
         {"i": -(2**31), "l": 2**63 - 1, "f": -0.0, "s": -9, "t": 127},
         {"i": None, "l": None, "f": None, "s": None, "t": None},
         {"i": 2, "l": -(2**63), "f": NAN, "s": 1, "t": 1},
+        {"i": 2, "l": 9007199254740995, "f": 1.0, "s": 1, "t": 1},
         {"i": 2, "l": 0, "f": INF, "s": 10, "t": 1},
         {"i": 2, "l": 0, "f": 0.29999998211860657, "s": -10, "t": 1},
     ]

@@ -1,5 +1,6 @@
 """Vectors in other coordinates: along the principal components, or as a sum of cosines."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Self
@@ -8,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from skysail_container.spark.attributes import AttributeGroup
-from skysail_container.spark.matrices import DenseMatrix, numbers_of
+from skysail_container.spark.matrices import DenseMatrix, numbers_of, saved_matrix
 from skysail_container.spark.products import matrix_product
 from skysail_container.spark.registry import spark_stage
 from skysail_container.spark.schema import Schema
 from skysail_container.spark.stage import Bound, Stage
-from skysail_container.spark.stage_folder import StageFolder, matrix_of
+from skysail_container.spark.stage_folder import StageFolder
 from skysail_container.spark.stages.normalizing import same_size
 from skysail_container.spark.vector_changes import bound_vectors
 from skysail_container.spark.vectors import DenseVector, Vector
@@ -33,16 +34,21 @@ class PCAModel(Stage):
     uid: str
     input_column: str
     output_column: str
-    components: tuple[tuple[float, ...], ...]
+    components: tuple[Sequence[float], ...]
     """One row for each component, as long as the vectors."""
     k: int
     """How many components the model says it has."""
 
     @classmethod
     def from_spark(cls, folder: StageFolder) -> Self:
-        components = matrix_of(folder.row()["pc"]).T.tolist()
+        saved = folder.row()["pc"]
+        n_features, n_components = saved["numRows"], saved["numCols"]
+        turned = {"numRows": n_components, "numCols": n_features, "isTransposed": not saved["isTransposed"]}
+        components = saved_matrix({**saved, **turned})
+        if not isinstance(components, DenseMatrix):
+            raise folder.error("its pc is no dense matrix")
         columns = folder.required("inputCol"), folder.required("outputCol")
-        return cls(folder.uid, *columns, tuple(tuple(row) for row in components), int(folder.required("k")))
+        return cls(folder.uid, *columns, components.rows, int(folder.required("k")))
 
     def bind(self, schema: Schema) -> Bound:
         n_features = len(self.components[0]) if self.components else 0

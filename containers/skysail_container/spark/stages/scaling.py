@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import mul, sub
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from skysail_container.spark.attributes import AttributeGroup
 from skysail_container.spark.registry import spark_stage
@@ -15,7 +15,9 @@ from skysail_container.spark.vectors import DenseVector, SparseVector, Vector, c
 
 __all__ = ["MaxAbsScalerModel", "MinMaxScalerModel", "RobustScalerModel", "StandardScalerModel"]
 
-_COLUMNS: dict[str, Any] = {"inputCol": None, "outputCol": None}
+_COLUMNS: Final[dict[str, Any]] = {"inputCol": None, "outputCol": None}
+_MAX_FEATURES: Final = 1 << 26
+"""A saved vector of more than these, half a gigabyte of doubles, is taken for a damaged one."""
 
 
 @spark_stage(
@@ -86,7 +88,7 @@ class MaxAbsScalerModel(Stage):
 
     @classmethod
     def from_spark(cls, folder: StageFolder) -> Self:
-        return cls(folder.uid, *_columns(folder), tuple(vector_of(folder.row()["maxAbs"]).to_list()))
+        return cls(folder.uid, *_columns(folder), _numbers(folder, folder.row()["maxAbs"]))
 
     def bind(self, schema: Schema) -> Bound:
         columns = self.input_column, self.output_column
@@ -150,10 +152,17 @@ def _two_vectors(folder: StageFolder, first: str, second: str) -> tuple[tuple[fl
     :raises StageError: the vectors in these columns of its data are not equally long.
     """
     row = folder.row()
-    one, other = (tuple(vector_of(row[name]).to_list()) for name in (first, second))
+    one, other = (_numbers(folder, row[name]) for name in (first, second))
     if len(one) != len(other):
         raise folder.error(f"its {first} has {len(one)} numbers and its {second} {len(other)}")
     return one, other
+
+
+def _numbers(folder: StageFolder, struct: Any) -> tuple[float, ...]:
+    vector = vector_of(struct)
+    if vector.size > _MAX_FEATURES:
+        raise folder.error(f"it is for {vector.size} features, and at most {_MAX_FEATURES} are scored here")
+    return tuple(vector.to_list())
 
 
 def _inverses(values: Sequence[float], of_zero: float) -> list[float]:

@@ -11,7 +11,7 @@ from skysail_container.spark.attributes import Attribute, AttributeGroup
 from skysail_container.spark.column_pairs import ColumnPairs, column_pairs
 from skysail_container.spark.java_numbers import double_text
 from skysail_container.spark.registry import spark_stage
-from skysail_container.spark.schema import DOUBLE, VECTOR, Column, Schema
+from skysail_container.spark.schema import DOUBLE, LONG, VECTOR, Column, Schema
 from skysail_container.spark.stage import Bound, Row, Stage
 from skysail_container.spark.stage_folder import StageFolder
 from skysail_container.spark.vectors import Vector, compressed, compressed_dense
@@ -48,6 +48,8 @@ class Binarizer(Stage):
         for (source, target), threshold in zip(self.columns, self.thresholds, strict=True):
             found = schema.column(self.uid, source, DOUBLE, VECTOR)
             if found.type == VECTOR:
+                if threshold != threshold:
+                    raise self.error("vectors have no threshold of NaN", column=source)
                 size = found.attributes.size if found.attributes is not None else -1
                 attributes = AttributeGroup(size) if size >= 0 else None
                 scores.append(self._of_vectors(source, target, threshold))
@@ -120,13 +122,12 @@ class Bucketizer(Stage):
 
     def bind(self, schema: Schema) -> Bound:
         after = schema
+        scores = []
         for (source, target), splits in zip(self.columns, self.splits, strict=True):
-            schema.numeric(self.uid, source)
+            column_type = schema.numeric(self.uid, source).type
             after = after.with_output(self.uid, target, Column(DOUBLE, _buckets(target, splits)))
-        scores = [
-            self._of_column(source, target, splits)
-            for (source, target), splits in zip(self.columns, self.splits, strict=True)
-        ]
+            is_cast = column_type == LONG or column_type.startswith("decimal")
+            scores.append(self._of_column(source, target, splits, is_cast))
         if self.handle_invalid == "skip":
             scores.insert(0, self._skip_invalid())
         return Bound(after, _all_of(scores))
@@ -142,13 +143,17 @@ class Bucketizer(Stage):
 
         return skip
 
-    def _of_column(self, source: str, target: str, splits: tuple[float, ...]) -> Callable[[Row], None]:
+    def _of_column(self, source: str, target: str, splits: tuple[float, ...], is_cast: bool) -> Callable[[Row], None]:
+        """
+        :param is_cast: not every value is a double, which Spark makes of each before it compares.
+        """
         first, last, last_bucket = splits[0], splits[-1], float(len(splits) - 2)
         nan_bucket = float(len(splits) - 1) if self.handle_invalid == "keep" else None
-        at_zero = next((index for index, split in enumerate(splits) if _is_positive_zero(split)), None)
 
         def score(row: Row) -> None:
             value = row[source]
+            if is_cast and value is not None:
+                value = float(value)
             if value is None:
                 row[target] = None
             elif first < value < last and value:
@@ -160,18 +165,21 @@ class Bucketizer(Stage):
                     raise self.row_error(f"column {source!r} is NaN")
                 row[target] = nan_bucket
             else:
-                row[target] = at_edge(float(value))
-
-        def at_edge(value: float) -> float:
-            """Of the first split and of zeros: -0.0 is below 0.0 here, as it is to Java's binary search."""
-            bucket = bisect_right(splits, value) - 1
-            if bucket == at_zero and value == 0.0 and not _is_positive_zero(value):
-                bucket -= 1
-            if not 0 <= bucket <= last_bucket:
-                raise self.row_error(f"column {source!r}: {value} lies outside of the splits [{first}, {last}]")
-            return float(bucket)
+                row[target] = self._at_edge(source, splits, float(value))
 
         return score
+
+    def _at_edge(self, source: str, splits: tuple[float, ...], value: float) -> float:
+        """The bucket of the first split or of a zero: -0.0 lies below 0.0 here, as it does to Java's binary search.
+
+        :raises RowError: there is none.
+        """
+        bucket = bisect_right(splits, value) - 1
+        if bucket >= 0 and value == 0.0 and _is_positive_zero(splits[bucket]) and not _is_positive_zero(value):
+            bucket -= 1
+        if not 0 <= bucket < len(splits) - 1:
+            raise self.row_error(f"column {source!r}: {value} lies outside of the splits [{splits[0]}, {splits[-1]}]")
+        return float(bucket)
 
 
 def _all_of(scores: list[Callable[[Row], None]]) -> Callable[[Row], None]:
