@@ -52,6 +52,27 @@ def test_a_directory_that_spark_saved_is_the_model_folder_itself(tmp_path: Path)
         assert not any(name.endswith(".crc") for name in archive.namelist())
 
 
+def test_the_directory_may_stand_in_a_folder_beside_its_validation_rows(tmp_path: Path) -> None:
+    written_pipeline(tmp_path / "churn", [])
+    (tmp_path / "validation.jsonl").write_text('{"input": {"n": 1}}')
+    manifest = manifest_of(tmp_path)
+    assert (manifest["framework"], manifest["file"], manifest["validation"]) == ("spark", "churn", "validation.jsonl")
+    assert types_of(manifest) == {"n": "bigint"}
+    (tmp_path / "validation.jsonl").unlink()
+    assert manifest_of(tmp_path)["input_type"] == "json"
+    written_pipeline(tmp_path / "other", [])
+    with pytest.raises(InvalidRequestError, match=r"nor is it .* a saved Spark pipeline"):
+        manifest_of(tmp_path, "json")
+
+
+def test_a_model_py_that_uses_a_pipeline_makes_a_model_folder(tmp_path: Path) -> None:
+    written_pipeline(tmp_path / "churn", [])
+    (tmp_path / "model.py").write_text("")
+    assert manifest_of(tmp_path, "json")["framework"] == "folder"
+    with pytest.raises(InvalidRequestError, match="does not say its input type"):
+        known_input_type(tmp_path, None)
+
+
 def test_its_validation_rows_tell_the_types_of_its_columns(tmp_path: Path) -> None:
     manifest = manifest_of(
         described(

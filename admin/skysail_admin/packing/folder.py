@@ -13,7 +13,7 @@ from skysail_admin.packing.archive import ArchiveEntry
 from skysail_admin.packing.input_schema import derived_schema
 from skysail_admin.packing.manifest import MANIFEST_NAME, manifest_bytes, new_manifest
 from skysail_admin.packing.mlflow import is_mlflow_model, mlflow_manifest
-from skysail_admin.packing.spark_folder import is_spark_folder, spark_manifest
+from skysail_admin.packing.spark_folder import spark_location, spark_manifest
 from skysail_admin.packing.spark_schema import described_rows
 from skysail_admin.packing.tensorflow import is_saved_model, saved_model_manifest
 from skysail_admin.packing.validation_file import VALIDATION_FILES, validation_inputs
@@ -70,12 +70,12 @@ def _new_manifest(folder: Path, names: set[str], input_type: str, warm_up_rows: 
     """By the file that tells what the folder is; MLflow keeps models of any kind, also some with a model.py."""
     if is_mlflow_model(names):
         return mlflow_manifest(folder, input_type, warm_up_rows)
-    if is_spark_folder(names):
-        return spark_manifest(".", input_type, warm_up_rows)
     if is_saved_model(names):
         return saved_model_manifest(input_type, warm_up_rows)
     if _MODEL_FILE in names:
         return new_manifest("folder", _MODEL_FILE, input_type, warm_up_rows=warm_up_rows)
+    if location := spark_location(names):
+        return spark_manifest(location, input_type, warm_up_rows)
     raise InvalidRequestError(
         f"{folder} has no {_MODEL_FILE} (with a function predict(rows) or a class Model) and no {MANIFEST_NAME}; "
         "nor is it a SavedModel, an MLflow directory or a saved Spark pipeline",

@@ -12,7 +12,7 @@ from skysail_admin.input_types import canonical_input_type
 from skysail_admin.packing.manifest import MANIFEST_NAME
 from skysail_admin.packing.portable import is_portable, read_portable
 from skysail_admin.packing.spark import is_spark_object
-from skysail_admin.packing.spark_folder import is_bundle_file, is_spark_folder
+from skysail_admin.packing.spark_folder import is_bundle_file, spark_location
 from skysail_admin.packing.validation_file import VALIDATION_FILES, validation_inputs
 
 __all__ = ["known_input_type"]
@@ -49,8 +49,10 @@ def _said(model: Any) -> str | None:
     name = next((name for name in VALIDATION_FILES if (folder / name).is_file()), None)
     if name is not None:
         return _of_rows(validation_inputs(folder / name, is_object=True))
-    names = [path.relative_to(folder).as_posix() for pattern in ("*", "metadata/*") for path in folder.glob(pattern)]
-    return "json" if is_spark_folder(names) else None
+    if (folder / "model.py").exists():
+        return None
+    files = [path for pattern in ("*", "*/*", "*/metadata/*") for path in folder.glob(pattern)]
+    return "json" if spark_location([path.relative_to(folder).as_posix() for path in files]) else None
 
 
 def _text(manifest: Any) -> str | None:

@@ -11,15 +11,23 @@ from skysail_admin.errors import InvalidRequestError
 from skysail_admin.packing.archive import ArchiveEntry
 from skysail_admin.packing.manifest import MANIFEST_NAME, manifest_bytes, new_manifest
 
-__all__ = ["bundle_file_entries", "is_bundle_file", "is_spark_folder", "spark_manifest"]
+__all__ = ["bundle_file_entries", "is_bundle_file", "spark_location", "spark_manifest"]
 
 _METADATA = "metadata/part-"
 _BUNDLE = "bundle.json"
 
 
-def is_spark_folder(names: Collection[str]) -> bool:
-    """Whether a folder with files of these names is a stage that Spark saved, as a pipeline is one, or a bundle."""
-    return _BUNDLE in names or any(name.startswith(_METADATA) for name in names)
+def spark_location(names: Collection[str]) -> str | None:
+    """Where in a folder with files of these names a stage is that Spark saved, as a pipeline is one, or a bundle.
+
+    "." is the folder itself, else the one folder in it that is such a directory; None: there is none, or several.
+    """
+    if _BUNDLE in names or any(name.startswith(_METADATA) for name in names):
+        return "."
+    below = {
+        top for top, _, rest in (name.partition("/") for name in names) if rest == _BUNDLE or rest.startswith(_METADATA)
+    }
+    return below.pop() if len(below) == 1 else None
 
 
 def spark_manifest(file: str, input_type: str, warm_up_rows: list[Any] | None) -> dict[str, Any]:
