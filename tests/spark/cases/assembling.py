@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pyspark.ml import Pipeline
+from pyspark.ml.classification import LogisticRegression
 from pyspark.ml.feature import (
     Interaction,
     OneHotEncoder,
@@ -229,8 +230,10 @@ def vector_indexer_without_categories(spark: Any) -> Case:
     return Case(model, {"v": "vector"}, [{"v": dense([1.0, -0.0])}, {"v": sparse(2, {1: 4.0})}, {"v": sparse(2, {})}])
 
 
-def products(stages: Sequence[Any], frame: Any, schema: dict[str, str], rows: Sequence[dict[str, Any]]) -> Case:
-    return Case(Pipeline(stages=stages).fit(frame), schema, rows)
+def products(
+    stages: Sequence[Any], frame: Any, schema: dict[str, str], rows: Sequence[dict[str, Any]], rtol: float = 0.0
+) -> Case:
+    return Case(Pipeline(stages=stages).fit(frame), schema, rows, rtol)
 
 
 @spark_case
@@ -306,3 +309,26 @@ def interaction_of_indexed_features(spark: Any) -> Case:
     frame = categories(spark).selectExpr("v", "1.0D as w")
     rows = [{**row, "w": 2.0} for row in INDEXED] + [{**INDEXED[0], "w": 0.0}]
     return products(stages, frame, {"v": "vector", "w": "double"}, rows)
+
+
+@spark_case
+def tabular_pipeline(spark: Any) -> Case:
+    """What most pipelines look like."""
+    chance = random.Random(21)
+    data = []
+    for _ in range(120):
+        age, plan, city = chance.randrange(18, 90), chance.choice("abcde"), chance.choice(["Bonn", "Ulm", "Köln"])
+        income = chance.lognormvariate(8.0, 1.0)
+        data.append((age, income, plan, city, float(age + 20 * (plan == "a") + chance.gauss(0.0, 20.0) > 55.0)))
+    schema = {"age": "int", "income": "double", "plan": "string", "city": "string"}
+    frame = spark.createDataFrame(data, [*schema, "label"])
+    stages = [
+        StringIndexer(inputCols=["plan", "city"], outputCols=["plan_index", "city_index"], handleInvalid="keep"),
+        OneHotEncoder(inputCols=["plan_index", "city_index"], outputCols=["plans", "cities"], handleInvalid="keep"),
+        VectorAssembler(inputCols=["plans", "age", "income", "cities"], outputCol="features", handleInvalid="skip"),
+        LogisticRegression(maxIter=10, regParam=0.05),
+    ]
+    rows: list[dict[str, Any]] = [dict(zip(schema, row, strict=False)) for row in data[:24]]
+    rows += [{**rows[0], **change} for change in ({"city": None}, {"plan": "new"}, {"age": None}, {"income": NAN})]
+    rows += [{**rows[1], **change} for change in ({"age": 0, "income": 0.0}, {"income": INFINITY}, {"income": None})]
+    return products(stages, frame, schema, rows, rtol=1e-12)

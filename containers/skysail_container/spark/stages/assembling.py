@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final, Self
 
@@ -15,6 +16,12 @@ from skysail_container.spark.vectors import DenseVector, SparseVector, Vector, i
 __all__ = ["VectorAssembler", "VectorSizeHint"]
 
 _NAN: Final = float("nan")
+_Part = Sequence[float] | SparseVector
+"""Values, or a vector that stores only some of them."""
+
+_Read = Callable[[Row], _Part | None]
+"""None: there is something that cannot be taken."""
+
 _MAX_KEPT: Final = 1 << 24
 """Longer vectors are not made of NaN for a null."""
 
@@ -74,50 +81,27 @@ class VectorAssembler(Stage):
         return column
 
     def _score(self, columns: Sequence[Column]) -> Score:
-        is_plain = not any(column.type == VECTOR or column.type.startswith("decimal") for column in columns)
-        return self._score_numbers(columns) if is_plain and len(columns) > 1 else self._score_parts(columns)
-
-    def _score_numbers(self, columns: Sequence[Column]) -> Score:
-        """Of numbers alone: they are looked at together, and one by one only if something is wrong."""
-        target, fault, keeps = self.output_column, self._fault, self.handle_invalid == "keep"
-        pick: Callable[[Row], tuple[Any, ...]] = itemgetter(*self.input_columns)
-        size = len(columns)
-
-        def score(row: Row) -> None:
-            values = pick(row)
-            try:
-                total = sum(values)
-            except TypeError:
-                total = _NAN
-            if total != total:
-                if not keeps:
-                    fault(row, columns)
-                values = tuple(_NAN if value is None else value for value in values)
-            if is_sparse(size - values.count(0.0), size):
-                indices = [index for index, value in enumerate(values) if value != 0.0]
-                row[target] = SparseVector(size, indices, [float(values[index]) for index in indices])
-            else:
-                row[target] = DenseVector([value + 0.0 for value in values])  # -0.0 becomes 0.0, as in Spark
-
-        return score
-
-    def _score_parts(self, columns: Sequence[Column]) -> Score:
         target, fault, parts = self.output_column, self._fault, self._parts(columns)
 
         def score(row: Row) -> None:
-            values = [read(row) for read in parts]
-            if None in values:
+            assembled = _assembled([read(row) for read in parts])
+            if assembled is None:
                 fault(row, columns)
-            row[target] = _assembled(values)
+            row[target] = assembled
 
         return score
 
-    def _parts(self, columns: Sequence[Column]) -> list[Callable[[Row], Any]]:
-        """How each column is read: None tells that there is a value which cannot be taken."""
+    def _parts(self, columns: Sequence[Column]) -> list[_Read]:
+        """Vectors each by itself, the numbers between them together."""
         keeps = self.handle_invalid == "keep"
-        return [
-            (_kept if keeps else _sound)(name, column) for name, column in zip(self.input_columns, columns, strict=True)
-        ]
+        parts: list[_Read] = []
+        named = zip(self.input_columns, columns, strict=True)
+        for is_vector, group in groupby(named, key=lambda one: one[1].type == VECTOR):
+            if is_vector:
+                parts += [_vector(name, _size(column) if keeps else None) for name, column in group]
+            else:
+                parts.append(_numbers(list(group), keeps))
+        return parts
 
     def _fault(self, row: Row, columns: Sequence[Column]) -> None:
         """
@@ -131,70 +115,78 @@ class VectorAssembler(Stage):
                 raise self.dropped(reason) if self.handle_invalid == "skip" else self.row_error(reason)
 
 
-def _sound(name: str, column: Column) -> Callable[[Row], Any]:
-    def number(row: Row) -> float | None:
-        value = row[name]
-        return None if value is None or value != value else float(value)
-
-    return itemgetter(name) if column.type == VECTOR else number
-
-
-def _kept(name: str, column: Column) -> Callable[[Row], Any]:
-    nothing = DenseVector([_NAN] * _size(column)) if column.type == VECTOR else _NAN
-
-    def read(row: Row) -> Any:
-        value = row[name]
-        if value is None:
-            return nothing
-        return value if column.type == VECTOR else float(value)
+def _vector(name: str, size_of_null: int | None) -> _Read:
+    def read(row: Row) -> _Part | None:
+        vector: Vector | None = row[name]
+        if vector is None:
+            return None if size_of_null is None else [_NAN] * size_of_null
+        return vector.values if isinstance(vector, DenseVector) else vector
 
     return read
 
 
-def _assembled(parts: Sequence[float | Vector]) -> Vector:
-    """Zeros are counted first, since how many there are decides the form."""
+def _numbers(columns: Sequence[tuple[str, Column]], keeps: bool) -> _Read:
+    """Looked at one by one only if something is wrong with their sum."""
+    names = [name for name, _ in columns]
+    pick: Callable[[Row], tuple[Any, ...]] = itemgetter(*names) if len(names) > 1 else lambda row: (row[names[0]],)
+    has_decimals = any(column.type.startswith("decimal") for _, column in columns)
+
+    def read(row: Row) -> _Part | None:
+        values = pick(row)
+        if has_decimals:
+            values = tuple(None if value is None else float(value) for value in values)
+        try:
+            total = sum(values)
+        except TypeError:
+            total = _NAN
+        if total == total:
+            return values
+        if keeps:
+            return tuple(_NAN if value is None else value for value in values)
+        return None if any(value is None or value != value for value in values) else values
+
+    return read
+
+
+def _assembled(parts: Sequence[_Part | None]) -> Vector | None:
+    """Zeros are counted first, since how many there are decides the form.
+
+    :return: None if a part is.
+    """
     size = n_nonzero = 0
     for part in parts:
-        if isinstance(part, float):
-            size += 1
-            n_nonzero += part != 0.0
-        else:
-            size += part.size
-            n_nonzero += len(part.values) - part.values.count(0.0)
+        if part is None:
+            return None
+        size += len(part)
+        stored = part.values if isinstance(part, SparseVector) else part
+        n_nonzero += len(stored) - stored.count(0.0)
     return _sparse(parts, size) if is_sparse(n_nonzero, size) else _dense(parts)
 
 
-def _dense(parts: Sequence[float | Vector]) -> DenseVector:
+def _dense(parts: Sequence[Any]) -> DenseVector:
+    """What is added to each number makes a float of it, and 0.0 of -0.0, as Spark does."""
     whole: list[float] = []
     for part in parts:
-        if isinstance(part, float):
-            whole.append(part + 0.0)  # -0.0 becomes 0.0, as in Spark
-        elif isinstance(part, DenseVector):
-            whole += [value + 0.0 for value in part.values]
-        else:
+        if isinstance(part, SparseVector):
             start = len(whole)
-            whole += [0.0] * part.size
-            for index, value in zip(part.indices, part.values, strict=True):
+            whole += [0.0] * len(part)
+            for index, value in part.active():
                 whole[start + index] = value + 0.0
+        else:
+            whole += [value + 0.0 for value in part]
     return DenseVector(whole)
 
 
-def _sparse(parts: Sequence[float | Vector], size: int) -> SparseVector:
+def _sparse(parts: Sequence[Any], size: int) -> SparseVector:
     indices: list[int] = []
     values: list[float] = []
     start = 0
     for part in parts:
-        if isinstance(part, float):
-            if part != 0.0:
-                indices.append(start)
-                values.append(part)
-            start += 1
-        else:
-            for index, value in part.active():
-                if value != 0.0:
-                    indices.append(start + index)
-                    values.append(value)
-            start += part.size
+        for index, value in part.active() if isinstance(part, SparseVector) else enumerate(part):
+            if value != 0.0:
+                indices.append(start + index)
+                values.append(float(value))
+        start += len(part)
     return SparseVector(size, indices, values)
 
 
