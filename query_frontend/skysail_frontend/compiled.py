@@ -12,13 +12,26 @@ from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
-__all__ = ["FOLDER", "MODULES", "PACKAGE", "SHARED_LIBRARY", "digest", "is_complete", "is_in_use", "use_compiled"]
+__all__ = [
+    "EXTENSION",
+    "FOLDER",
+    "MODULES",
+    "PACKAGE",
+    "SHARED_LIBRARY",
+    "digest",
+    "is_complete",
+    "is_in_use",
+    "use_compiled",
+]
 
-MODULES = ("admission", "application", "batch", "batch_policies", "batch_queue", "batch_sizer", "catalog",
-           "checked_input", "dispatcher", "hedge_budget", "http_response", "input_type", "metrics", "output", "poison",
-           "predict_request", "prediction_cache", "prediction_recorder", "query", "replica_health", "replica_state",
+MODULES = ("admission", "application", "batch", "batch_policies", "batch_queue", "batch_sizer",
+           "catalog", "checked_input", "dispatcher", "hedge_budget", "http_response", "input_type",
+           "metrics", "output", "payload_key", "plain_row", "poison", "predict_request",
+           "prediction_cache", "prediction_recorder", "query", "replica_health", "replica_state",
            "request_order", "scheduler", "served_version", "sliding_minimum")  # fmt: skip
 """What a query passes on its way. Not the protocol classes: a compiled class cannot derive from uvicorn's."""
+EXTENSION = "row_reader"
+"""Written in C; built and found with the others."""
 PACKAGE = Path(__file__).parent
 FOLDER = PACKAGE / "_compiled"
 SHARED_LIBRARY = "skysail_frontend__mypyc"
@@ -59,7 +72,7 @@ def digest(package: Path) -> str:
     :raises OSError: a source cannot be read
     """
     content = hashlib.sha256(f"{sys.version} {EXTENSION_SUFFIXES[0]}".encode())
-    for path in sorted(package.glob("*.py")):
+    for path in sorted([*package.glob("*.py"), *package.glob("*.c")]):
         source = path.read_bytes()
         content.update(f"{path.name} {len(source)}\n".encode())
         content.update(source)
@@ -69,7 +82,9 @@ def digest(package: Path) -> str:
 def is_complete(folder: Path) -> bool:
     """Whether all that a compilation leaves behind is in `folder`."""
     try:
-        return all((folder / (name + EXTENSION_SUFFIXES[0])).stat().st_size for name in (SHARED_LIBRARY, *MODULES))
+        return all(
+            (folder / (name + EXTENSION_SUFFIXES[0])).stat().st_size for name in (SHARED_LIBRARY, EXTENSION, *MODULES)
+        )
     except FileNotFoundError:
         return False
 

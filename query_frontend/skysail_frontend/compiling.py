@@ -6,6 +6,7 @@ when what is there is current.
 
 import importlib.util
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -13,15 +14,16 @@ import sysconfig
 import tempfile
 from pathlib import Path
 
-from skysail_frontend.compiled import FOLDER, MODULES, PACKAGE, SHARED_LIBRARY, digest, is_complete
+from skysail_frontend.compiled import EXTENSION, FOLDER, MODULES, PACKAGE, SHARED_LIBRARY, digest, is_complete
 
 __all__ = ["main"]
 
 BUILD = """
 from mypyc.build import mypycify
-from setuptools import setup
+from setuptools import Extension, setup
 modules = mypycify({arguments!r}, opt_level="3", group_name={group!r})
-setup(name="hot-path", ext_modules=modules, script_args=["--quiet", "build_ext", "--build-lib", {folder!r}])
+reader = Extension({extension!r}, [{source!r}], extra_compile_args={flags!r})
+setup(name="hot-path", ext_modules=[*modules, reader], script_args=["--quiet", "build_ext", "--build-lib", {folder!r}])
 """
 
 
@@ -69,7 +71,14 @@ def _compile(folder: Path) -> Path:
     (folder / "mypy.ini").write_text("[mypy]\npython_version = {}.{}\n".format(*sys.version_info))
     built = folder / "built"
     arguments = ["--config-file=mypy.ini", *(f"{PACKAGE.name}/{module}.py" for module in MODULES)]
-    program = BUILD.format(arguments=arguments, group=PACKAGE.name, folder=str(built))
+    program = BUILD.format(
+        arguments=arguments,
+        group=PACKAGE.name,
+        extension=f"{PACKAGE.name}.{EXTENSION}",
+        source=f"{PACKAGE.name}/{EXTENSION}.c",
+        flags=["-O3", "-msse4.1"] if platform.machine() == "x86_64" else ["-O3"],  # every such processor since 2008
+        folder=str(built),
+    )
     done = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise CompilingError(f"the compiler failed:\n{done.stdout}{done.stderr}".rstrip())

@@ -28,6 +28,10 @@ class GuardedFlow(FlowControl):
         super().__init__(transport)
         self._connection = connection
 
+    def pause_reading(self) -> None:
+        self._connection.paused_reading()
+        super().pause_reading()
+
     def resume_reading(self) -> None:
         if self.read_paused and not self._connection.is_full() and not self._connection.holds_input():
             super().resume_reading()
@@ -93,6 +97,9 @@ class GuardedInput(HttpToolsProtocol):
                 return
             piece = rest[:PIECE_BYTES]
             rest = rest[self._feed_within_limits(piece) :]
+
+    def paused_reading(self) -> None:
+        """Nothing more is read until `flow.resume_reading`, which may be tried at any time."""
 
     def is_full(self) -> bool:
         """Enough is in work, or enough answers wait to be read; nothing more is taken in until that has changed."""

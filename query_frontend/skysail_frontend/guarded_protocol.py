@@ -126,7 +126,6 @@ class GuardedProtocol(GuardedInput):
         super().connection_lost(exc)
 
     def on_response_complete(self) -> None:
-        self.server_state.total_requests += 1
         self.was_active = True
         if self.transport.is_closing():
             return

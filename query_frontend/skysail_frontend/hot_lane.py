@@ -41,7 +41,7 @@ class HotLane(GuardedProtocol):
     pipeline until the lane is idle. When the client goes, its queries are cancelled.
     """
 
-    __slots__ = ("_lane_app", "_lane_body", "_lane_options", "_order", "_whole")
+    __slots__ = ("_lane_app", "_lane_body", "_lane_options", "_n_seen", "_order", "_whole")
 
     catalog: Catalog
     known_heads: KnownHeads
@@ -59,6 +59,7 @@ class HotLane(GuardedProtocol):
         self._lane_app: str | None = None  # the application of the request being received, if it is the lane's
         self._lane_body: list[bytes] = []
         self._lane_options: PredictOptions | None = None
+        self._n_seen = 0  # requests and responses of the lane at the last sweep
         self._whole: bytes | None = None  # the read that began with the request being received
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
@@ -66,14 +67,15 @@ class HotLane(GuardedProtocol):
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        self.was_active = True
         if self.is_lingering:
+            self.was_active = True
             return
         cycle = self.cycle
         if not self.is_mid_message and (cycle is None or cycle.response_complete):
             if not self.is_shutting_down and self._order.take(data):
                 return
             self._whole = data
+        self.was_active = True
         self.parse(data)
         self._whole = None
 
@@ -129,6 +131,11 @@ class HotLane(GuardedProtocol):
     def write_refusal(self) -> None:
         if self._order.is_idle:
             super().write_refusal()
+        else:
+            self._order.is_awaited = True
+
+    def paused_reading(self) -> None:
+        self._order.is_awaited = True
 
     def is_full(self) -> bool:
         return self._order.is_full or super().is_full()
@@ -140,6 +147,13 @@ class HotLane(GuardedProtocol):
         super().shutdown()
         if not self._order.is_idle and not self.is_mid_message and self._is_lane_free():
             self._order.last = self._order.n_asked - 1
+
+    def sweep(self, now_s: float) -> None:
+        n_seen = self._order.n_asked + self._order.n_written
+        if n_seen != self._n_seen:
+            self._n_seen = n_seen
+            self.was_active = True
+        super().sweep(now_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._order.cancel()

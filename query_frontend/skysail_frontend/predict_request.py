@@ -10,8 +10,8 @@ from skysail_frontend.errors import RequestRefusedError
 from skysail_frontend.foreign_value import foreign_value
 from skysail_frontend.given_twice import given_twice
 from skysail_frontend.input_type import InputError, InputType, Numbers
+from skysail_frontend.plain_row import plain_row
 from skysail_frontend.predict_options import TIMEOUT_EXPECTED, is_timeout
-from skysail_frontend.wide_row import MIN_BODY_BYTES, WideRow
 
 __all__ = ["PredictRequest", "PredictRequestParser"]
 
@@ -84,7 +84,7 @@ class PredictRequestParser:
         single = msgspec.defstruct("SingleBody", [("input", example), *options], gc=False)
         self._decode = msgspec.json.Decoder(both).decode
         self._decode_single = msgspec.json.Decoder(single).decode
-        self._wide_row = WideRow(input_type.dtype) if isinstance(input_type, Numbers) else None
+        self._plain_row = plain_row(input_type.dtype) if isinstance(input_type, Numbers) else None
         self._row_bytes = input_type.row_bytes if isinstance(input_type, Numbers) else None
 
     def parse(self, body: bytes) -> PredictRequest:
@@ -100,8 +100,9 @@ class PredictRequestParser:
 
         :raises RequestRefusedError: as `parse`
         """
-        if len(body) >= MIN_BODY_BYTES and self._wide_row is not None:
-            payload = self._wide_row.payload(body)
+        plain = self._plain_row
+        if plain is not None and len(body) >= plain.min_body_bytes:
+            payload = plain.payload(body)
             if payload is not None and (self._row_bytes is None or len(payload) == self._row_bytes):
                 return payload
         try:

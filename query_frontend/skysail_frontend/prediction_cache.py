@@ -48,10 +48,13 @@ WAKING_HIT_SHARE: Final = 50
 class _Entry:
     """One output. ``shelf`` is None once it has been purged; ``n_uses`` are its hits, up to `MAX_USES`."""
 
-    __slots__ = ("expires_s", "is_small", "n_bytes", "n_uses", "output", "payload", "shelf")
+    __slots__ = ("expires_s", "is_small", "key", "n_bytes", "n_uses", "output", "payload", "shelf")
 
-    def __init__(self, shelf: "PredictionShelf", payload: Any, output: bytes, n_bytes: int, expires_s: float) -> None:
+    def __init__(
+        self, shelf: "PredictionShelf", key: Any, payload: Any, output: bytes, n_bytes: int, expires_s: float
+    ) -> None:
         self.shelf: PredictionShelf | None = shelf
+        self.key = key
         self.payload = payload
         self.output = output
         self.n_bytes = n_bytes
@@ -62,7 +65,8 @@ class _Entry:
 
 class PredictionShelf:
     """The outputs of one model version. Payloads are equal when the model cannot tell them apart: they are bytes, text,
-    or a tuple with the dtype and the shape.
+    or a tuple with the dtype and the shape. Each comes with its `payload_key`; of two payloads that share one, the
+    second is not kept.
 
     ``n_bytes`` is what its entries take, ``n_evictions`` how many left for want of room.
     """
@@ -76,37 +80,37 @@ class PredictionShelf:
         self._n_lookups = self._n_sampled = self._n_hits = 0  # since the last decision
         self._remainder = 0  # of the hashes that are known asleep
 
-    def get(self, payload: Any, now_s: float) -> bytes | None:
+    def get(self, key: Any, payload: Any, now_s: float) -> bytes | None:
         """The output for `payload`, unless it is unknown, slept through or too old. One look-up."""
         self._n_lookups += 1
         if self.is_asleep:
             if self._n_lookups >= SAMPLE_LOOKUPS:
                 self._decide_whether_to_wake()
-            if self._sleeps_through(payload):
+            if self._sleeps_through(key):
                 return None
             self._n_sampled += 1
         elif self._n_lookups >= SLEEP_LOOKUPS:
             self._decide_whether_to_sleep()
-        entry = self.entries.get(payload)
-        if entry is None or entry.expires_s <= now_s:
+        entry = self.entries.get(key)
+        if entry is None or entry.expires_s <= now_s or (key is not payload and entry.payload != payload):
             return None
         self._n_hits += 1
         if entry.n_uses < MAX_USES:
             entry.n_uses += 1
         return entry.output
 
-    def put(self, payload: Any, output: bytes, now_s: float) -> None:
+    def put(self, key: Any, payload: Any, output: bytes, now_s: float) -> None:
         """Keeps an output, unless it is too large, and evicts others until it fits: in time in proportion to its bytes,
         for `MAX_STEPS` entries at most are looked at for each one that goes."""
-        if not (self.is_asleep and self._sleeps_through(payload)):
-            self._cache.put(self, payload, output, now_s)
+        if not (self.is_asleep and self._sleeps_through(key)):
+            self._cache.put(self, key, payload, output, now_s)
 
     def purge(self) -> None:
         """Forgets everything. Takes time in proportion to its entries, and leaves their empty places to be reused."""
         self._cache.purge(self)
 
-    def _sleeps_through(self, payload: Any) -> bool:
-        return hash(payload) % SAMPLE_SHARE != self._remainder
+    def _sleeps_through(self, key: Any) -> bool:
+        return hash(key) % SAMPLE_SHARE != self._remainder
 
     def _decide_whether_to_sleep(self) -> None:
         self.is_asleep = self._n_hits * MIN_HIT_SHARE < self._n_lookups
@@ -143,19 +147,19 @@ class PredictionCache:
         """A shelf for a model version that appears."""
         return PredictionShelf(self)
 
-    def put(self, shelf: PredictionShelf, payload: Any, output: bytes, now_s: float) -> None:
+    def put(self, shelf: PredictionShelf, key: Any, payload: Any, output: bytes, now_s: float) -> None:
         """See `PredictionShelf.put`."""
         n_bytes = _held_bytes(payload) + len(output) + ENTRY_BYTES
         if n_bytes * MAX_ENTRY_SHARE > self.max_bytes:
-            self._forget(shelf.entries.get(payload))
+            self._forget(shelf.entries.get(key))
             return
         while self.n_bytes + n_bytes > self.max_bytes:
             self._evict()
-        entry = _Entry(shelf, payload, output, n_bytes, now_s + self.ttl_s)
-        known = shelf.entries.setdefault(payload, entry)
+        entry = _Entry(shelf, key, payload, output, n_bytes, now_s + self.ttl_s)
+        known = shelf.entries.setdefault(key, entry)
         if known is entry:
             self._take_in(entry)
-        else:
+        elif key is payload or known.payload == payload:
             known.output, known.expires_s = output, entry.expires_s
             self._count(known, n_bytes)
 
@@ -173,8 +177,8 @@ class PredictionCache:
         self.n_bytes += n_bytes
         if entry.shelf is not None:
             entry.shelf.n_bytes += n_bytes
-        if self._ghosts and hash(entry.payload) in self._ghosts:
-            self._ghosts.discard(hash(entry.payload))
+        if self._ghosts and hash(entry.key) in self._ghosts:
+            self._ghosts.discard(hash(entry.key))
             entry.is_small = False
             self._main.append(entry)
         else:
@@ -196,7 +200,7 @@ class PredictionCache:
             self._n_small_bytes -= entry.n_bytes
             if entry.n_uses < PROVEN_USES or step == MAX_STEPS - 1:
                 if entry.shelf is not None:
-                    self._leave_ghost(hash(entry.payload))
+                    self._leave_ghost(hash(entry.key))
                 self._drop(entry)
                 return
             entry.n_uses = 0
@@ -228,15 +232,15 @@ class PredictionCache:
         if shelf is not None:
             shelf.n_bytes -= entry.n_bytes
             shelf.n_evictions += 1
-            del shelf.entries[entry.payload]
+            del shelf.entries[entry.key]
 
     def _forget(self, entry: _Entry | None) -> None:
         """Forgets an entry that is in its queue: its place there stays, with nothing in it."""
         if entry is None or entry.shelf is None:
             return
-        del entry.shelf.entries[entry.payload]
+        del entry.shelf.entries[entry.key]
         self._count(entry, 0)
-        entry.shelf = entry.payload = None
+        entry.shelf = entry.key = entry.payload = None
         entry.output = b""
         entry.n_uses = 0
         self._count(entry, TOMBSTONE_BYTES)

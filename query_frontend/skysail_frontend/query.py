@@ -92,11 +92,12 @@ class Query:
     breath, or nobody does because the client is gone. ``batch`` is None while the query waits in the queue;
     ``dispatcher`` is set once it has been taken in. ``flight`` is who hears of the end of a query that may lead others,
     ``followers`` are those that it leads; a follower does not know its leader, so that no reference cycle comes about.
-    ``weight`` is what the query counts for against others when not all can be served. ``may_fall_back``: the
-    application's fallback model may still be asked. Times are seconds of ``time.monotonic``.
+    ``key`` is what the payload is looked up by, once the query leads; ``weight`` is what it counts for against others
+    when not all can be served. ``may_fall_back``: the application's fallback model may still be asked. Times are
+    seconds of ``time.monotonic``.
     """
 
-    __slots__ = ("arrival_s", "batch", "deadline_s", "dispatcher", "flight", "followers", "is_done",
+    __slots__ = ("arrival_s", "batch", "deadline_s", "dispatcher", "flight", "followers", "is_done", "key",
                  "may_fall_back", "n_attempts", "n_bytes", "n_flights", "n_lost", "owner", "payload", "position",
                  "query_id", "sink", "tail", "weight")  # fmt: skip
 
@@ -130,6 +131,7 @@ class Query:
         self.batch: Batch | None = None
         self.dispatcher: QueryDispatcher | None = None
         self.flight: QueryFlight | None = None
+        self.key: Any = None
         self.followers: list[Query] | None = None
 
     def predict(self, output: bytes, now_s: float) -> None:

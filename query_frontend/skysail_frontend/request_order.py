@@ -24,8 +24,8 @@ class RequestOrder:
     Invariants: a request with a number below ``n_written`` has its response; any other is in ``_open`` with its
     queries, or in ``_ready`` with a response whose turn has not come.
 
-    :param connection: told through ``was_active`` that it is alive, and through ``lane_is_done`` when all is answered
-        and something waits for that
+    ``is_awaited``: something waits until all is answered, which the connection is then told through ``lane_is_done``.
+    A connection sees from ``n_asked`` and ``n_written`` that it is alive.
     """
 
     def __init__(self, connection: Any, catalog: Catalog, writer: ResponseWriter, known_heads: KnownHeads) -> None:
@@ -33,6 +33,7 @@ class RequestOrder:
         self.n_written = 0
         self.last = NEVER
         """The connection ends with the response to this request."""
+        self.is_awaited = False
         self.transport: Any = None
         self._connection = connection
         self._state = connection.server_state
@@ -81,14 +82,11 @@ class RequestOrder:
             self._respond(position, self._writer.response(200, answer, headers, position != self.last))
             return
         self.n_written = position + 1
-        connection = self._connection
-        connection.was_active = True
         transport.write(self._writer.ok(answer, headers))
-        self._state.total_requests += 1
         if self._ready:
             self._flush()
-        elif not self._open and (connection.flow.read_paused or connection.pipeline or connection.refusal is not None):
-            connection.lane_is_done()
+        elif self.is_awaited and not self._open:
+            self._is_done()
 
     def refused(self, position: int, status: int, body: bytes) -> None:
         """`body` is an error object."""
@@ -116,10 +114,12 @@ class RequestOrder:
             self.n_written += 1
         if not responses or self.transport.is_closing():
             return
-        self._connection.was_active = True
         self.transport.write(b"".join(responses))
-        self._state.total_requests += len(responses)
         if self.n_written - 1 == self.last:
             self.transport.close()
-        elif self.is_idle:
-            self._connection.lane_is_done()
+        elif self.is_awaited and self.is_idle:
+            self._is_done()
+
+    def _is_done(self) -> None:
+        self.is_awaited = False
+        self._connection.lane_is_done()

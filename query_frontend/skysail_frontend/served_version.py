@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from skysail_frontend.dispatcher import Dispatcher
+from skysail_frontend.payload_key import payload_key
 from skysail_frontend.prediction_cache import PredictionShelf
 from skysail_frontend.prediction_recorder import PredictionRecorder
 from skysail_frontend.query import Query
@@ -19,12 +20,12 @@ MAX_FOLLOWERS = 20_000
 class ServedVersion:
     """Asks a dispatcher no more often than needed (single-flight).
 
-    Invariants: ``_leaders`` holds for a payload the last query that was submitted with it and is not done. A query with
-    the same payload follows it, that is, waits for the same output, if its deadline is not before the leader's and its
-    weight not above: then it is answered in time by what wakes the leader, and is not held up by one that counts less.
-    A leader that ends without output, whatever the reason, sets its followers free: each is submitted on its own, in
-    the same breath, for what ended the leader may be the leader's alone. A prediction that comes too late for its
-    leader is kept nevertheless, for whoever asks next.
+    Invariants: ``_leaders`` holds for a payload's key the last query that was submitted with it and is not done. A
+    query with the same payload follows it, that is, waits for the same output, if its deadline is not before the
+    leader's and its weight not above: then it is answered in time by what wakes the leader, and is not held up by one
+    that counts less. A leader that ends without output, whatever the reason, sets its followers free: each is submitted
+    on its own, in the same breath, for what ended the leader may be the leader's alone. A prediction that comes too
+    late for its leader is kept nevertheless, for whoever asks next.
 
     :param shelf: None when nothing is cached; then nothing is looked up either
     :param clock: monotonic seconds
@@ -52,19 +53,22 @@ class ServedVersion:
         shelf = self._shelf
         if shelf is None or not uses_cache:
             return self.dispatcher.submit(query, now_s)
-        output = shelf.get(query.payload, now_s)
+        payload = query.payload
+        key = payload_key(payload)
+        output = shelf.get(key, payload, now_s)
         if output is not None:
             self._n_hits += 1
             self._recorder.record(self.dispatcher.model, self.dispatcher.version, (query,), (output,))
             query.predict(output, now_s)
             return None
         self._n_misses += 1
-        leader = self._leaders.get(query.payload)
-        if leader is not None and self._follows(query, leader):
+        leader = self._leaders.get(key)
+        if leader is not None and (key is payload or leader.payload == payload) and self._follows(query, leader):
             return None
         reason = self.dispatcher.submit(query, now_s)
         if reason is None:
-            self._leaders[query.payload] = query
+            self._leaders[key] = query
+            query.key = key
             query.flight = self
         return reason
 
@@ -72,7 +76,7 @@ class ServedVersion:
         """The output of a leader, in time or not: kept, and given to its followers."""
         self._forget(leader)
         if self._shelf is not None:
-            self._shelf.put(leader.payload, output, now_s)
+            self._shelf.put(leader.key, leader.payload, output, now_s)
         if leader.followers is not None:
             followers = self._take_followers(leader)
             self._recorder.record(self.dispatcher.model, self.dispatcher.version, followers, [output] * len(followers))
@@ -127,9 +131,9 @@ class ServedVersion:
         return True
 
     def _forget(self, leader: Query) -> None:
-        newest = self._leaders.pop(leader.payload, None)
+        newest = self._leaders.pop(leader.key, None)
         if newest is not None and newest is not leader:
-            self._leaders[leader.payload] = newest
+            self._leaders[leader.key] = newest
 
     def _take_followers(self, leader: Query) -> list[Query]:
         followers, leader.followers = leader.followers, None

@@ -246,6 +246,21 @@ async def test_equal_queries_in_flight_reach_the_container_once(
     assert parts.metric('skysail_request_duration_seconds_count{app="other"}') == 1
 
 
+async def test_wide_rows_are_told_apart_and_their_equals_are_known(
+    parts: WorkerParts, container: ScriptedContainer
+) -> None:
+    """They are looked up by a hash."""
+    await adopt(parts, *served(container.address))
+    one, other = [1.0] * 200, [1.0] * 199 + [2.0]
+    leader = await in_flight(parts, container, input=one)
+    flying = [Asked(parts, input=other), Asked(parts, input=one)]
+    answer_all(container)
+    assert [await asked.output() for asked in (leader, *flying)] == [200.0, 201.0, 200.0]
+    assert [await Asked(parts, input=row).output() for row in (other, one)] == [201.0, 200.0]
+    assert rows_of(*container.batches) == [one, other]
+    assert (metric(parts, "cache_followers_total"), metric(parts, "cache_hits_total")) == (1, 2)
+
+
 async def test_when_the_leaders_client_goes_the_followers_are_asked_for(
     parts: WorkerParts, container: ScriptedContainer
 ) -> None:
