@@ -46,6 +46,8 @@ EXPANDED = [
     Vectors.sparse(5, [0, 3, 4], [1.5, 0.0, 0.3]),
     Vectors.sparse(4, [1, 2], [1e-200, 1e-300]),
     Vectors.sparse(4, [1, 3], [NAN, INF]),
+    Vectors.sparse(4, [0, 1, 2, 3], [0.0, -INF, -0.0, 2.0]),
+    Vectors.sparse(4, [1, 3], [-0.0, NAN]),
     Vectors.sparse(4, [0, 1, 2, 3], [1.0, 2.0, 3.0, 4.0]),
     Vectors.sparse(40, [0, 17, 39], [0.5, 2.0, -3.0]),
     None,

@@ -33,7 +33,8 @@ how many more features the product before could grow."""
 class PolynomialExpansion(Stage):
     """(x, y) of degree 2 becomes (x, x x, y, x y, y y). Source: PolynomialExpansion.
 
-    As in Spark a product ends at its first zero, so that zero times infinity is 0.0 and not NaN.
+    Products grow from the last feature to the first and, as in Spark, end where they become zero: of 0.0 and infinity
+    the product is NaN if infinity is the later feature, else 0.0.
     """
 
     uid: str
@@ -57,7 +58,7 @@ class PolynomialExpansion(Stage):
                 self._check_count(len(values), _MAX_PRODUCTS)
                 return _expanded_dense(values, degree)
             size = self._check_count(vector.size, _MAX_SIZE)
-            stored = [(index, value) for index, value in vector.active() if value != 0.0]
+            stored = list(vector.active())
             self._check_count(len(stored), _MAX_PRODUCTS)
             return _expanded_sparse(size - 1, stored, degree)
 
@@ -142,7 +143,7 @@ def _product(before: float, value: float) -> float:
 def _expanded_sparse(size: int, stored: list[tuple[int, float]], degree: int) -> SparseVector:
     """
     :param size: of the new vector.
-    :param stored: indices and values of the features that are not zero.
+    :param stored: indices and values of the features, zeros too: infinity times a stored zero is NaN.
     """
     products, places = [1.0], [-1]
     for parent, feature, growth in _steps(len(stored), degree):
