@@ -17,16 +17,18 @@ def saved_pyfunc(
     folder: Path, predict: Callable[[Any], Any], signature: Any = None, example: Any = None, answer: Any = None
 ) -> Path:
     """A pyfunc model saved in `folder`, with a signature or one inferred from an example and its answer."""
+    import pandas as pd
+
     mlflow = _mlflow()
 
+    class Pyfunc(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]  # MLflow carries no types
+        # Without a hint MLflow warns, whatever is filtered here. Of this one it infers no signature and checks nothing,
+        # so that it is right for tensors too.
+        def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> Any:
+            return predict(model_input)
+
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # advice about hints and examples
-
-        class Pyfunc(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]  # MLflow carries no types
-            # MLflow takes hints for a signature.
-            def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # as above
-                return predict(model_input)
-
+        warnings.simplefilter("ignore")  # advice about examples
         if example is not None:
             signature = mlflow.models.infer_signature(example, answer)
         mlflow.pyfunc.save_model(
