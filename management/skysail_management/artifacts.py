@@ -87,6 +87,15 @@ class ArtifactStore:
             raise NotFoundError(f"artifact {sha256} is not in the store", field="artifact")
         return self.directory / sha256
 
+    def file(self, sha256: str) -> Path:
+        """The archive itself.
+
+        :raises NotFoundError: it is not in the store.
+        """
+        if not self.has(sha256):
+            raise NotFoundError(f"artifact {sha256} is not in the store", field="artifact")
+        return self._archive(sha256)
+
     def has(self, sha256: str) -> bool:
         """Whether the artifact is in the store."""
         return _SHA256.match(sha256) is not None and self._archive(sha256).is_file()

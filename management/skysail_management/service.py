@@ -7,6 +7,7 @@ import asyncio
 import dataclasses
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from skysail_management import applications, batching, models
 from skysail_management.applications import ApplicationAmendment, NewApplication, NewLink
@@ -142,6 +143,13 @@ class Service:
         if not self._artifacts.pin(sha256):
             raise NotFoundError(f"artifact {sha256[:80]!r} is not in the store", field="sha256")
         return self._artifacts.describe(sha256)
+
+    def artifact_file(self, sha256: str) -> Path:
+        """The archive as it was uploaded; it stays for some minutes at least.
+
+        :raises NotFoundError: it is not in the store.
+        """
+        return self._artifacts.file(self.artifact(sha256).sha256)
 
     async def remove_forgotten_artifacts(self, older_than_s: float) -> None:
         """Remove old archives that no version refers to; none while the registry may not tell all: empty or corrupt."""

@@ -136,6 +136,8 @@ async def test_a_version_from_deployment_to_deletion(client: httpx.AsyncClient, 
     assert stored == {"sha256": ARCHIVE.sha256, "size_bytes": len(ARCHIVE.body), "n_files": 1}
     assert await ok(client.put(f"/api/v1/artifacts/{ARCHIVE.sha256}", content=ARCHIVE.body)) == stored
     assert (await client.head(f"/api/v1/artifacts/{ARCHIVE.sha256}")).status_code == 200
+    downloaded = await client.get(f"/api/v1/artifacts/{ARCHIVE.sha256}")
+    assert (downloaded.content, downloaded.headers["content-type"]) == (ARCHIVE.body, "application/zip")
     version = await deploy(client, artifact=ARCHIVE.sha256, labels=["x"], batch_size=7, n_replicas=1)
     await registry.transact(lambda _: [Entry.put(a_replica())])
     shown = await ok(client.get("/api/v1/models/m/versions/1"))

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import FileResponse, JSONResponse
 
 from skysail_management.api.errors import ERROR_RESPONSES
 from skysail_management.api.views import ArtifactView
@@ -46,6 +46,15 @@ def artifacts_router(service: Service, max_archive_bytes: int) -> APIRouter:
     async def ask(sha256: str) -> Response:
         service.artifact(sha256)
         return Response(status_code=200)
+
+    @router.get(
+        "/{sha256}",
+        summary="Download a model archive (zip)",
+        response_class=FileResponse,
+        responses={200: {"content": _ZIP, "description": "the bytes as they were uploaded"}},
+    )
+    async def download(sha256: str) -> FileResponse:
+        return FileResponse(service.artifact_file(sha256), media_type="application/zip")
 
     return router
 
