@@ -6,7 +6,7 @@ STAMP := $(VENV)/.ready
 FRAMEWORKS := $(VENV)/.frameworks
 .DEFAULT_GOAL := help
 
-.PHONY: help setup compile demo up down test test-environments test-torch lint types bench bench-faults clean
+.PHONY: help setup compile demo up down test test-environments test-torch test-spark spark-fixtures lint types bench bench-faults clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -40,6 +40,12 @@ test-environments: $(FRAMEWORKS) ## run the tests that build environments with r
 test-torch: $(STAMP) ## run the tests with PyTorch, in an environment of their own (.venv-torch)
 	@bash scripts/setup-torch.sh .venv-torch $(BIN)/python && .venv-torch/bin/python -m pytest tests/pytorch
 
+test-spark: $(STAMP) ## run the tests with PySpark, in an environment of their own (.venv-spark)
+	@bash scripts/setup-spark.sh .venv-spark $(BIN)/python && .venv-spark/bin/python -m pytest tests/pyspark
+
+spark-fixtures: $(STAMP) ## make tests/spark/fixtures again with PySpark: some minutes, and every file of them changes
+	@bash scripts/setup-spark.sh .venv-spark $(BIN)/python && PYTHONPATH=tests .venv-spark/bin/python -W ignore -m spark.make_fixtures $(FAMILIES)
+
 lint: $(STAMP) ## style, format and import contracts
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports --no-cache
 
@@ -53,4 +59,4 @@ bench-faults: $(STAMP) ## measure whether answers are in time under overload and
 	@$(BIN)/python -m benchmarks.in_time
 
 clean: ## remove the environment, compiled modules and caches
-	rm -rf $(VENV) .venv-torch query_frontend/skysail_frontend/_compiled .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-torch .venv-spark query_frontend/skysail_frontend/_compiled .pytest_cache .mypy_cache .ruff_cache .hypothesis

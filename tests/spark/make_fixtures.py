@@ -6,6 +6,7 @@ them: its new columns, `dropped`, or `error`.
 
 import argparse
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from pyspark.ml.linalg import VectorUDT
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import ArrayType, StructField, StructType, _parse_datatype_string
 
+from skysail_container.spark.java import find_java
 from spark.case import Case, CaseMaker, makers
 from spark.values import to_json
 
@@ -30,6 +32,7 @@ LONG_AGO = (2020, 1, 1, 0, 0, 0)
 
 @contextmanager
 def spark_session() -> Iterator[SparkSession]:
+    os.environ.update(find_java().environment())
     spark = (
         SparkSession.builder.master("local[1]")
         .config("spark.ui.enabled", "false")
