@@ -12,6 +12,7 @@ from skysail_container.manifest import Manifest
 from skysail_container.model import Model, ModelInput
 from skysail_container.spark import Pipeline, RowDropped, RowFault, Schema, Scorer, StageError, load_pipeline
 from skysail_container.spark.answer_columns import Answers, answer_columns, leaf_folders
+from skysail_container.spark.custom_stages import import_custom_stages
 from skysail_container.spark.stage import Row
 from skysail_container.spark.typed_rows import TypedRows, record_schema, spark_type
 from skysail_container.wire import Rows
@@ -79,10 +80,13 @@ class UntypedSparkModel:
 def load(folder: Path, manifest: Manifest) -> Model:
     """The pipeline that `PipelineModel.save` wrote, or the MLeap bundle, that the manifest names.
 
+    A `stages.py` beside the manifest is imported first: it may define stages of the user's own.
+
     :raises ManifestError: its `spark_schema` has a type that rows cannot have, or there is no such output.
-    :raises StageError: it is damaged, or does not take the columns of the schema.
+    :raises StageError: it is damaged, or does not take the columns of the schema; or `stages.py` fails.
     """
     path = manifest.location(folder)
+    import_custom_stages(folder)
     pipeline = load_pipeline(path)
     model: Model
     if manifest.spark_schema is None:
