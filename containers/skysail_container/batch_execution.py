@@ -12,7 +12,7 @@ from skysail_container.batch_output import (
     to_batch_output,
 )
 from skysail_container.errors import ModelOutputError
-from skysail_container.exception_text import exception_text
+from skysail_container.exception_text import exception_text, row_error_text
 from skysail_container.model import Model
 from skysail_container.wire import Rows
 
@@ -36,7 +36,7 @@ def run_batch(model: Model, rows: Rows, has_time_left: Callable[[], bool]) -> Ba
         return failed_batch(batch.n_rows, str(error))
     except BaseException as error:  # SystemExit and KeyboardInterrupt of the model's own code are row errors as well
         if len(indices) == 1:
-            outputs = [RowFailure(exception_text(error))]
+            outputs = [RowFailure(row_error_text(error))]
         else:
             outputs = _Search(model, batch, has_time_left).outputs(indices, error)
     return _converted(batch, indices, outputs)
@@ -71,7 +71,7 @@ class _Search:
         """The outcomes of the rows at `indices`, which raised `error` together."""
         groups = self._batch.groups(indices)
         parts = groups if len(groups) > 1 else _halves(indices)
-        pending = [(part, exception_text(error)) for part in parts]
+        pending = [(part, row_error_text(error)) for part in parts]
         while pending:
             part, text = pending.pop()
             if self._n_attempts >= MAX_ATTEMPTS or not self._has_time_left():
@@ -92,7 +92,7 @@ class _Search:
         except ModelOutputError as wrong:
             self._fail(part, str(wrong))
         except BaseException as error:  # as in run_batch
-            return exception_text(error)
+            return row_error_text(error)
         else:
             self._outcomes.update(zip(part, outputs, strict=True))
         return None

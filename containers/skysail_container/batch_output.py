@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from skysail_container.errors import ModelOutputError
-from skysail_container.exception_text import exception_text
+from skysail_container.exception_text import exception_text, row_error_text
 from skysail_container.json_output import to_json
 from skysail_container.wire import ITEM_BYTES, ArrayRow, Arrays, Bytes, Dense, Json, Rows, Strings
 
@@ -78,7 +78,7 @@ def to_batch_output(outputs: Outputs) -> BatchOutput:
 
 
 def _failure_text(output: RowFailure | BaseException) -> str:
-    return output.text if isinstance(output, RowFailure) else exception_text(output)
+    return output.text if isinstance(output, RowFailure) else row_error_text(output)
 
 
 # --- arrays -----------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ __all__ = [
     "ManifestError",
     "ModelLoadError",
     "ModelOutputError",
+    "RowRefusedError",
     "SkysailContainerError",
     "UnsupportedVersionError",
     "UnusableRowsError",
@@ -87,5 +88,9 @@ class ModelOutputError(SkysailContainerError):
     """What the model returned is not one output per row."""
 
 
-class UnusableRowsError(SkysailContainerError):
+class RowRefusedError(SkysailContainerError):
+    """A row that cannot be served as it is. Unlike other errors of a model its text goes to whoever sent the row."""
+
+
+class UnusableRowsError(RowRefusedError):
     """The rows of a batch are not of the kind that the model's input type takes."""

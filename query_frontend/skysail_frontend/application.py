@@ -76,12 +76,8 @@ class Application:
         self._budget_s = budget_s(record.latency_slo_micros * 1e-6)
         self._weight = WEIGHTS[record.priority]
         self._is_cached = record.cache
-        output = msgspec.json.encode(record.default_output)
-        self._default_tails = {
-            reason: b',"output":%b,"default":true,"default_explanation":%b,"default_reason":%b}'
-            % (output, msgspec.json.encode(text), msgspec.json.encode(reason))
-            for reason, text in EXPLANATIONS.items()
-        }
+        self._default_output = msgspec.json.encode(record.default_output)
+        self._default_tails = {reason: self._default_tail(reason, text) for reason, text in EXPLANATIONS.items()}
 
     def check_by(self, schemas: dict[str, InputSchema], version: str) -> None:
         """From now on queries are checked by the schema of the version they are for.
@@ -121,11 +117,19 @@ class Application:
     def count_fallback(self) -> None:
         self.metrics.fallbacks.add(1.0)
 
-    def default_answer(self, query_id: int, reason: str, seconds: float) -> bytes:
+    def default_answer(self, query_id: int, reason: str, seconds: float, explanation: str | None = None) -> bytes:
         """The answer of a query that gets the default output after `seconds`; counts it."""
         self.metrics.request_duration.observe(seconds)
         self.metrics.defaults[reason].add(1.0)
-        return b'{"query_id":%d%b' % (query_id, self._default_tails[reason])
+        tail = self._default_tails[reason] if explanation is None else self._default_tail(reason, explanation)
+        return b'{"query_id":%d%b' % (query_id, tail)
+
+    def _default_tail(self, reason: str, explanation: str) -> bytes:
+        return b',"output":%b,"default":true,"default_explanation":%b,"default_reason":%b}' % (
+            self._default_output,
+            msgspec.json.encode(explanation),
+            msgspec.json.encode(reason),
+        )
 
     def _ask_for(
         self, asked: Any, options: PredictOptions, sink: QuerySink, position: int, now_s: float

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from skysail_container.wire import FrameTooLargeError, Refused, Result
+from skysail_container.wire import REFUSED_ROW, FrameTooLargeError, Refused, Result
 from skysail_frontend.batch import Batch
 from skysail_frontend.input_type import InputType
 from skysail_frontend.metrics import ModelMetrics
@@ -216,8 +216,11 @@ class Dispatcher(LinkEvents):
         outputs = json_fragments(result.outputs)
         if result.errors:
             self._log_errors(result.errors, now_s)
-            for row in result.errors:
+            for row, text in result.errors.items():
                 outputs[row] = None
+                if text.startswith(REFUSED_ROW):
+                    explanation = text.removeprefix(REFUSED_ROW)
+                    batch.queries[row].default(DefaultReason.REJECTED_INPUT, now_s, explanation)
         self._recorder.record(self.model, self.version, batch.queries, outputs)
         for query, output in zip(batch.queries, outputs, strict=True):
             if output is None:

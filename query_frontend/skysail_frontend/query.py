@@ -78,7 +78,7 @@ class QueryOwner(Protocol):
 
     def count_fallback(self) -> None: ...
 
-    def default_answer(self, query_id: int, reason: str, seconds: float) -> bytes: ...
+    def default_answer(self, query_id: int, reason: str, seconds: float, explanation: str | None = None) -> bytes: ...
 
     def refused(self, query: "Query", reason: str, now_s: float) -> None:
         """The model version that the query waited for takes it in no more: it is answered in another way."""
@@ -146,11 +146,15 @@ class Query:
             flight, self.flight = self.flight, None
             flight.landed(self, output, now_s)
 
-    def default(self, reason: str, now_s: float) -> None:
-        """Answers with the application's default output, unless the query is done already."""
+    def default(self, reason: str, now_s: float, explanation: str | None = None) -> None:
+        """Answers with the application's default output, unless the query is done already.
+
+        :param explanation: what `EXPLANATIONS` cannot know
+        """
         if not self.is_done:
             self.is_done = True
-            self.sink.answered(self.position, self.owner.default_answer(self.query_id, reason, now_s - self.arrival_s))
+            seconds = now_s - self.arrival_s
+            self.sink.answered(self.position, self.owner.default_answer(self.query_id, reason, seconds, explanation))
             if self.flight is not None:
                 self.flight.left(self)
 

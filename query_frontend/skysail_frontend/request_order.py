@@ -40,6 +40,8 @@ class RequestOrder:
         self._catalog = catalog
         self._writer = writer
         self._known_heads = known_heads
+        self._n_head = 0
+        self._clock = time.monotonic
         self._open: dict[int, Sequence[Query]] = {}
         self._ready: dict[int, bytes] = {}
 
@@ -54,9 +56,15 @@ class RequestOrder:
 
     def take(self, data: bytes) -> bool:
         """Asks what `data` is if that is one whole request with a known head; else False, and nothing happened."""
-        n_head = data.find(b"\r\n\r\n") + 4
+        n_head = self._n_head  # of the last one: what is found under so many bytes is a head, and no search is needed
         known = self._known_heads.get(data[:n_head])
-        if known is None or len(data) - n_head != known[1]:
+        if known is None:
+            n_head = data.find(b"\r\n\r\n") + 4
+            known = self._known_heads.get(data[:n_head])
+            if known is None:
+                return False
+            self._n_head = n_head
+        if len(data) - n_head != known[1]:
             return False
         self.ask(known[0], data[n_head:], known[2])
         return True
@@ -66,7 +74,7 @@ class RequestOrder:
         number = self.n_asked
         self.n_asked = number + 1
         self._open[number] = ()
-        queries = self._catalog.ask(app, body, self, number, time.monotonic(), options)
+        queries = self._catalog.ask(app, body, self, number, self._clock(), options)
         if number in self._open:  # not answered at once
             self._open[number] = queries
             if number - self.n_written >= MAX_OPEN - 1:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from skysail_container.batch_execution import MAX_ATTEMPTS, run_batch
 from skysail_container.batch_output import BatchOutput
+from skysail_container.errors import RowRefusedError
 from skysail_container.function_model import FunctionModel
 from skysail_container.wire import Dense, Json, Ragged, Strings
 
@@ -62,6 +63,19 @@ def test_exactly_the_guilty_rows_fail(n_rows: int, data: st.DataObject) -> None:
     if len(guilty) < n_rows:
         assert all(values(output)[row] == -row for row in range(n_rows) if row not in guilty)
     assert len(model.calls) <= MAX_ATTEMPTS
+
+
+def test_the_reason_of_a_refusal_is_marked_as_meant_for_the_rows_sender() -> None:
+    def refusing(rows: Any) -> object:
+        if len(rows) == 1:
+            raise RowRefusedError("age is null" + "!" * 2000)
+        return [RowRefusedError("age is null"), *rows[1:, 0]]
+
+    model = FunctionModel(refusing)
+    assert run_batch(model, column(1.0, 2.0), always).errors == {0: "refused: age is null"}
+    (text,) = (run_batch(model, column(1.0), always).errors or {}).values()
+    assert text.startswith("refused: age is null!!!")
+    assert len(text) == 1000
 
 
 def test_one_guilty_row_among_64_is_found_in_13_calls() -> None:

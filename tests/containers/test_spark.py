@@ -115,7 +115,7 @@ def test_rows_that_spark_fails_on_or_drops_fail_alone_with_the_stage_and_reason(
             wanted = answer_of(expected["row"], ["prediction", "probability"])
             assert difference(wanted, json_values(output.rows)[index], 1e-12) is None
         else:
-            assert errors[index].startswith("Spark fails on this row: stage LogisticRegression")
+            assert errors[index].startswith("refused: Spark fails on this row: stage LogisticRegression")
 
 
 def test_a_row_that_spark_drops_fails_alone_with_the_reason(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_a_row_that_spark_drops_fails_alone_with_the_reason(tmp_path: Path) -> N
     dropped = [index for index, expected in enumerate(stored.expected) if "dropped" in expected]
     assert dropped
     assert output.errors is not None
-    assert all(output.errors[index].startswith("Spark drops this row: stage ALS_") for index in dropped)
+    assert all(output.errors[index].startswith("refused: Spark drops this row: stage ALS_") for index in dropped)
     assert len(output.errors) == len(stored.refused)
 
 
@@ -133,9 +133,9 @@ def test_a_row_of_a_wrong_type_fails_alone_with_its_column(logistic: StoredPipel
     output = answers(loaded(folder_of(logistic)), [good, {"features": "none"}, {"feature": [1]}, 5, good])
     assert output.errors is not None
     assert sorted(output.errors) == [1, 2, 3]
-    assert output.errors[1].startswith("column 'features': a list of numbers or an object")
-    assert output.errors[2] == "there is no column 'feature', only features"
-    assert output.errors[3].startswith("column 'features': a list of numbers")
+    assert output.errors[1].startswith("refused: column 'features': a list of numbers or an object")
+    assert output.errors[2] == "refused: there is no column 'feature', only features"
+    assert output.errors[3].startswith("refused: column 'features': a list of numbers")
     values = json_values(output.rows)
     assert values[0] == values[4]
 

@@ -125,11 +125,11 @@ def test_a_null_is_a_missing_value(tmp_path: Path) -> None:
 def test_rows_of_another_width_and_unknown_names_are_refused(tmp_path: Path) -> None:
     model = loaded(xgboost_folder(tmp_path / "model", fitted("regressor")))
     assert run_batch(model, rows_of(np.zeros((1, 9))), lambda: True).errors == {
-        0: "UnusableRowsError: input 'features': a list of shape [8] is expected, this is a list of shape [9]"
+        0: "refused: input 'features': a list of shape [8] is expected, this is a list of shape [9]"
     }
     answered = run_batch(model, Json((b'{"f0": 1}',)), lambda: True)
     assert answered.errors == {
-        0: "UnusableRowsError: the features have no names: a row is a list of 8 numbers",
+        0: "refused: the features have no names: a row is a list of 8 numbers",
     }
 
 

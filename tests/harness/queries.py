@@ -66,7 +66,7 @@ class FakeOwner:
     def observe_prediction(self, seconds: float) -> None:
         self.predictions_s.append(seconds)
 
-    def default_answer(self, query_id: int, reason: str, seconds: float) -> bytes:
+    def default_answer(self, query_id: int, reason: str, seconds: float, explanation: str | None = None) -> bytes:
         self.defaults.append((reason, seconds))
         return b'{"query_id":%d,"output":-1,"default":true,"default_reason":"%b"}' % (query_id, reason.encode())
 

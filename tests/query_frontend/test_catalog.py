@@ -67,6 +67,19 @@ async def test_a_batch_may_be_partly_predicted_and_partly_not(parts: WorkerParts
     await adopt(parts, *served(container.address))
     first, *_ = (await parts.ask(input_batch=[[1.0], [2.0]]).wait())["batch_predictions"]
     assert (first["default"], first["default_reason"], first["output"]) == (True, "model_error", -1.0)
+    assert "ValueError" not in first["default_explanation"]
+
+
+async def test_who_sent_a_row_that_the_model_refuses_is_told_why(
+    parts: WorkerParts, container: ScriptedContainer
+) -> None:
+    container.on_predict = lambda peer, batch: peer.send(
+        Result(batch.batch_id, 0, 1, Strings(("1",) * batch.rows.n_rows), errors={0: 'refused: "age" is null\n\u2028'})
+    )
+    await adopt(parts, *served(container.address))
+    refused = await parts.ask(input=[1.0]).wait()
+    assert (refused["default_reason"], refused["output"]) == ("rejected_input", -1.0)
+    assert refused["default_explanation"] == '"age" is null\n\u2028'
 
 
 async def test_an_unknown_application_is_a_404_with_its_name(parts: WorkerParts) -> None:

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from skysail_container.batch_output import RowFailure
-from skysail_container.errors import ManifestError, UnusableRowsError
+from skysail_container.errors import ManifestError, RowRefusedError, UnusableRowsError
 from skysail_container.input_types import InputType
 from skysail_container.load_report import report
 from skysail_container.manifest import Manifest
@@ -58,7 +57,7 @@ class UntypedSparkModel:
             try:
                 answers += _answered(self._of(row), [row])
             except (StageError, UnusableRowsError, ManifestError) as error:
-                answers.append(RowFailure(str(error)))
+                answers.append(error)
         return answers
 
     def example_rows(self, input_type: InputType) -> Rows | None:
@@ -129,22 +128,22 @@ def _bound(pipeline: Pipeline, schema: Schema, path: Path, outputs: tuple[str, .
 
 def _answered(binding: _Binding, rows: ModelInput) -> list[Any]:
     typed = [_typed(binding.rows, row) for row in rows]
-    outcomes = iter(binding.scorer.score_rows([row for row in typed if not isinstance(row, RowFailure)]))
-    answers = []
+    outcomes = iter(binding.scorer.score_rows([row for row in typed if not isinstance(row, UnusableRowsError)]))
+    answers: list[Any] = []
     for row in typed:
-        outcome = row if isinstance(row, RowFailure) else next(outcomes)
+        outcome = row if isinstance(row, UnusableRowsError) else next(outcomes)
         if isinstance(outcome, RowFault):
-            answers.append(RowFailure(_told(outcome)))
+            answers.append(RowRefusedError(_told(outcome)))
         else:
-            answers.append(outcome if isinstance(outcome, RowFailure) else binding.answers.of(outcome))
+            answers.append(outcome if isinstance(outcome, UnusableRowsError) else binding.answers.of(outcome))
     return answers
 
 
-def _typed(rows: TypedRows, record: Any) -> Row | RowFailure:
+def _typed(rows: TypedRows, record: Any) -> Row | UnusableRowsError:
     try:
         return rows.row(record)
     except UnusableRowsError as error:
-        return RowFailure(str(error))
+        return error
 
 
 def _told(fault: RowFault) -> str:

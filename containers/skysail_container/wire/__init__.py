@@ -12,6 +12,7 @@ from skysail_container.wire.limits import (
     PROTOCOL_VERSION,
 )
 from skysail_container.wire.messages import (
+    REFUSED_ROW,
     Cancel,
     ClientMessage,
     ContainerMessage,
@@ -52,6 +53,7 @@ __all__ = [
     "MAX_INTEGER",
     "MAX_ROWS",
     "PROTOCOL_VERSION",
+    "REFUSED_ROW",
     "ArrayRow",
     "Arrays",
     "Bytes",

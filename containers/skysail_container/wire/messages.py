@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from enum import IntEnum
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from skysail_container.wire.rows import Rows
 
 __all__ = [
+    "REFUSED_ROW",
     "Cancel",
     "ClientMessage",
     "ContainerMessage",
@@ -27,6 +28,9 @@ __all__ = [
     "StatisticsRequest",
     "Welcome",
 ]
+
+REFUSED_ROW: Final = "refused: "
+"""Begins the error of a row that the model refuses with a reason for its sender."""
 
 HealthState = Literal["ok", "draining"]
 RefusalCode = Literal["expired", "draining", "overloaded", "cancelled", "bad_rows"]
@@ -72,7 +76,10 @@ class Predict(NamedTuple):
 
 
 class Result(NamedTuple):
-    """A batch's outputs, one per row in the rows' order; `errors` maps the index of a failed row to its text."""
+    """A batch's outputs, one per row in the rows' order; `errors` maps the index of a failed row to its text.
+
+    A text that begins with `REFUSED_ROW` says what is wrong with the row, and is passed on to whoever sent it.
+    """
 
     batch_id: int
     queued_us: int
