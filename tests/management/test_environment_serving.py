@@ -16,7 +16,7 @@ from harness.redis_server import RedisServer
 from skysail_container.wire import Strings
 from skysail_management.container_process import find_containers
 
-pytestmark = [pytest.mark.xdist_group("environments"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.environments, pytest.mark.xdist_group("environments"), pytest.mark.timeout(600)]
 
 READY_LIMIT_S = 300.0
 
@@ -84,7 +84,6 @@ def test_two_models_have_each_its_own_numpy_at_the_same_time(management: Managem
     assert answer_of(in_state(management, "new", "ready")) == "2.1.3"
 
 
-@pytest.mark.environments
 def test_a_build_goes_on_without_management_and_the_next_one_adopts_it(
     management: ManagementServer, tmp_path: Path
 ) -> None:
