@@ -43,6 +43,20 @@ def test_a_folders_own_manifest_is_kept(folder: Path) -> None:
         assert json.loads(archive.read("skysail.json")) == own
 
 
+def test_outputs_are_chosen_from_a_model_folder(folder: Path) -> None:
+    with packed(folder, "doubles", outputs=["y"]) as artifact, zipfile.ZipFile(artifact.path) as archive:
+        assert json.loads(archive.read("skysail.json"))["outputs"] == ["y"]
+
+
+@pytest.mark.parametrize("framework", ["sklearn", "python", "xgboost", "mlflow"])
+def test_outputs_in_the_manifest_of_a_framework_that_names_none_are_refused(folder: Path, framework: str) -> None:
+    own = {"format": 1, "framework": framework, "file": "model.py", "outputs": ["y"]}
+    (folder / "skysail.json").write_text(json.dumps(own))
+    with pytest.raises(InvalidRequestError, match=f"a model of {framework} has no outputs to choose") as refused:
+        names_in(folder)
+    assert refused.value.field == "outputs"
+
+
 def test_the_same_files_give_the_same_artifact_whatever_their_order_and_times(folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()

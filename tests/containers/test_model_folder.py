@@ -1,6 +1,7 @@
 """Model folders: DataFrameModel and TensorModel, what they are given and what becomes of what they return."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +210,46 @@ def test_tensors_that_are_not_one_row_each_fail_their_batch(tmp_path: Path, retu
     output = ran(loaded(tmp_path / "m", source), {"a": 1}, {"a": 2})
     assert output.errors is not None
     assert said in output.errors[0]
+
+
+CHOOSING = {
+    "frames": FRAME + "class M(DataFrameModel):\n    def predict(self, frame): return frame.assign(b=frame['a'] * 2)\n",
+    "tensors": TENSOR + "class M(TensorModel):\n    def predict(self, i): return {'a': i['a'], 'b': i['a'] * 2}\n",
+    "class": "class Model:\n    def __init__(self, f): pass\n    def predict(self, rows): return predicted(rows)\n"
+    "def predicted(rows): return [{'b': row['a'] * 2, 'a': row['a']} for row in rows]\n",
+    "function": "def predict(rows): return [{'b': row['a'] * 2, 'a': row['a']} for row in rows]\n",
+}
+
+
+@pytest.mark.parametrize("kind", CHOOSING)
+def test_chosen_outputs_are_the_answer_a_sole_one_by_itself(tmp_path: Path, kind: str) -> None:
+    rows = ({"a": 1}, {"a": 3})
+    sole = loaded(tmp_path / "sole", CHOOSING[kind], outputs=["b"])
+    assert outputs(sole, *rows) == [2, 6]
+    several = loaded(tmp_path / "several", CHOOSING[kind], outputs=["b", "a"])
+    assert [list(output.items()) for output in outputs(several, *rows)] == [[("b", 2), ("a", 1)], [("b", 6), ("a", 3)]]
+    unknown = ran(loaded(tmp_path / "unknown", CHOOSING[kind], outputs=["c"]), *rows)
+    assert unknown.errors is not None
+    assert re.search(r"outputs: 'c' is not one of the model's: '[ab]', '[ab]'", unknown.errors[0])
+
+
+def test_a_row_without_the_chosen_output_fails_alone(tmp_path: Path) -> None:
+    source = "def predict(rows): return [{'y': 1}, {'z': 2}, 3, ValueError('no'), {'y': 4, 'z': 5}]\n"
+    output = ran(loaded(tmp_path / "m", source, outputs=["y"]), *[{}] * 5)
+    assert output.errors is not None
+    assert list(output.errors) == [1, 2, 3]
+    assert "'y' is not one of the model's: 'z'" in output.errors[1]
+    assert "the model answers with type int; to choose outputs by name" in output.errors[2]
+    assert "no" in output.errors[3]
+    values = json_values(output.rows)
+    assert (values[0], values[4]) == (1, 4)
+
+
+def test_an_array_has_no_outputs_to_choose(tmp_path: Path) -> None:
+    source = "import numpy as np\ndef predict(rows): return np.zeros(len(rows))\n"
+    output = ran(loaded(tmp_path / "m", source, outputs=["y"]), {}, {})
+    assert output.errors is not None
+    assert "outputs: the model returned type ndarray" in output.errors[0]
 
 
 @pytest.mark.parametrize(

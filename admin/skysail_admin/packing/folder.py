@@ -11,7 +11,7 @@ from typing import Any
 from skysail_admin.errors import InvalidRequestError
 from skysail_admin.packing.archive import ArchiveEntry
 from skysail_admin.packing.input_schema import derived_schema
-from skysail_admin.packing.manifest import MANIFEST_NAME, manifest_bytes, new_manifest
+from skysail_admin.packing.manifest import MANIFEST_NAME, check_known, manifest_bytes, new_manifest
 from skysail_admin.packing.mlflow import is_mlflow_model, mlflow_manifest
 from skysail_admin.packing.spark_folder import spark_location, spark_manifest
 from skysail_admin.packing.spark_schema import described_rows
@@ -140,6 +140,8 @@ def _checked_manifest(path: Path, names: set[str], input_type: str) -> dict[str,
     written = manifest.get("input_type", input_type)
     if written != input_type:
         raise InvalidRequestError(f"{path} says input type {written}, not {input_type}", field="input_type")
+    if manifest.get("outputs"):
+        check_known(manifest.get("framework"), "outputs")
     return manifest
 
 

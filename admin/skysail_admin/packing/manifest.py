@@ -11,13 +11,13 @@ from typing import Any
 from skysail_admin.errors import InvalidRequestError
 from skysail_admin.packing.archive import ArchiveEntry
 
-__all__ = ["MANIFEST_NAME", "installed_versions", "manifest_bytes", "new_manifest", "with_fields"]
+__all__ = ["MANIFEST_NAME", "check_known", "installed_versions", "manifest_bytes", "new_manifest", "with_fields"]
 
 MANIFEST_NAME = "skysail.json"
 _FORMAT = 1
 
 _FRAMEWORKS_WITH = {
-    "outputs": frozenset({"onnx", "tensorflow", "pytorch", "spark"}),
+    "outputs": frozenset({"onnx", "tensorflow", "pytorch", "spark", "folder"}),
     "signature": frozenset({"tensorflow"}),
     "threads": frozenset({"sklearn", "onnx", "tensorflow", "pytorch", "xgboost", "lightgbm"}),
 }
@@ -86,10 +86,17 @@ def with_fields(entries: list[ArchiveEntry], fields: Mapping[str, Any]) -> list[
     source = sources[MANIFEST_NAME]
     manifest = json.loads(source if isinstance(source, bytes) else source.read_bytes())
     for name in chosen:
-        if manifest.get("framework") not in _FRAMEWORKS_WITH[name]:
-            raise InvalidRequestError(f"a model of {manifest.get('framework')} has no {name} to choose", field=name)
+        check_known(manifest.get("framework"), name)
     sources[MANIFEST_NAME] = manifest_bytes({**manifest, **chosen})
     return [ArchiveEntry(name, content) for name, content in sources.items()]
+
+
+def check_known(framework: object, field: str) -> None:
+    """
+    :raises InvalidRequestError: models of the framework do not know the field, so it would have no effect.
+    """
+    if framework not in _FRAMEWORKS_WITH[field]:
+        raise InvalidRequestError(f"a model of {framework} has no {field} to choose", field=field)
 
 
 def installed_versions(distributions: Iterable[str]) -> dict[str, str]:

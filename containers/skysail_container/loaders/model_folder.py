@@ -4,12 +4,13 @@ the folder's path, or a function `predict(rows)`.
 
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from skysail_container.chosen_outputs import chosen_columns, chosen_fields
 from skysail_container.data_frames import DataFrames
 from skysail_container.errors import ModelLoadError, ModelOutputError
 from skysail_container.function_model import FunctionModel
@@ -44,10 +45,10 @@ def load(folder: Path, manifest: Manifest) -> Model:
                 f"{manifest.file} defines neither a class that derives from DataFrameModel or TensorModel, nor a class "
                 "Model, nor a function predict(rows)"
             )
-        return FunctionModel(function)
+        return FunctionModel(_choosing(function, manifest.outputs))
     if not callable(getattr(model_class, "predict", None)) or inspect.isabstract(model_class):
         raise ModelLoadError(f"the class {model_class.__name__} in {manifest.file} has no method predict")
-    return FunctionModel(_predict_of(model_class, folder, schema))
+    return FunctionModel(_predict_of(model_class, folder, schema, manifest.outputs))
 
 
 def _model_class(module: ModuleType, file: str) -> type[Any] | None:
@@ -63,13 +64,25 @@ def _model_class(module: ModuleType, file: str) -> type[Any] | None:
     return leaves[0] if leaves else None
 
 
-def _predict_of(model_class: type[Any], folder: Path, schema: InputSchema | None) -> Callable[[ModelInput], object]:
+def _predict_of(
+    model_class: type[Any], folder: Path, schema: InputSchema | None, chosen: Sequence[str]
+) -> Callable[[ModelInput], object]:
     if issubclass(model_class, DataFrameModel):
-        return _over_frames(model_class(folder), DataFrames(schema))
+        return _choosing(_over_frames(model_class(folder), DataFrames(schema)), chosen)
     if issubclass(model_class, TensorModel):
-        return _over_tensors(model_class(folder), Tensors(schema))
-    predict: Callable[[ModelInput], object] = model_class(str(folder)).predict
-    return predict
+        return _over_tensors(model_class(folder), Tensors(schema), chosen)
+    return _choosing(model_class(str(folder)).predict, chosen)
+
+
+def _choosing(predict: Callable[[ModelInput], object], chosen: Sequence[str]) -> Callable[[ModelInput], object]:
+    """`predict` itself unless outputs are chosen."""
+    if not chosen:
+        return predict
+
+    def choose(rows: ModelInput) -> object:
+        return chosen_fields(predict(rows), chosen)
+
+    return choose
 
 
 def _over_frames(model: DataFrameModel, frames: DataFrames) -> Callable[[ModelInput], object]:
@@ -79,12 +92,12 @@ def _over_frames(model: DataFrameModel, frames: DataFrames) -> Callable[[ModelIn
     return predict
 
 
-def _over_tensors(model: TensorModel, tensors: Tensors) -> Callable[[ModelInput], object]:
+def _over_tensors(model: TensorModel, tensors: Tensors, chosen: Sequence[str]) -> Callable[[ModelInput], object]:
     def predict(rows: ModelInput) -> object:
         outputs = model.predict(tensors.arrays(rows))
         if not isinstance(outputs, Mapping) or not outputs:
             raise ModelOutputError(f"model returned a {type(outputs).__name__}, not a dict of named arrays")
-        return one_output_per_row(outputs, len(rows))
+        return one_output_per_row(chosen_columns(outputs, chosen), len(rows))
 
     return predict
 
