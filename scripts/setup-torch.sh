@@ -33,6 +33,7 @@ fi
 printf 'setup 3/3: Skysail and the test tools\n'
 # setuptools stays as PyTorch wants it; everything else is what all tests run with.
 grep -v '^setuptools==' constraints.txt > "$venv/constraints.txt"
-pip install -c "$venv/constraints.txt" -e containers'[fast,python,pytorch]' -e admin pytest pytest-asyncio pytest-timeout pytest-xdist \
+pip install -c "$venv/constraints.txt" -e containers'[fast,python,sklearn,pytorch]' -e management'[server]' -e query_frontend -e admin'[local]' \
+  pytest pytest-asyncio pytest-timeout pytest-xdist psutil \
   || fail "pip could not install the test tools; its own message is above"
 touch "$venv/.ready"
