@@ -220,7 +220,7 @@ class Dispatcher(LinkEvents):
                 outputs[row] = None
                 if text.startswith(REFUSED_ROW):
                     explanation = text.removeprefix(REFUSED_ROW)
-                    batch.queries[row].default(DefaultReason.REJECTED_INPUT, now_s, explanation)
+                    batch.queries[row].default(DefaultReason.MODEL_ERROR, now_s, explanation)
         self._recorder.record(self.model, self.version, batch.queries, outputs)
         for query, output in zip(batch.queries, outputs, strict=True):
             if output is None:

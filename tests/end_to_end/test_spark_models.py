@@ -45,7 +45,7 @@ def test_a_directory_is_deployed_in_one_line_and_answers_as_spark_does(client: S
     for record, row in stored.scored[:8]:
         assert difference(answer_of(row, OUTPUTS), live_output(client, "churn", record), 1e-12) is None
     refused = client.predict("churn", stored.refused[0])
-    assert (refused.output, refused.default_reason) == ("none", "rejected_input")
+    assert (refused.output, refused.default_reason) == ("none", "model_error")
     assert (refused.default_explanation or "").startswith("Spark fails on this row: stage LogisticRegression")
     assert client.deploy_model("churn", "3", stored.path).already_deployed
 

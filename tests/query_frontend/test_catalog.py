@@ -78,7 +78,7 @@ async def test_who_sent_a_row_that_the_model_refuses_is_told_why(
     )
     await adopt(parts, *served(container.address))
     refused = await parts.ask(input=[1.0]).wait()
-    assert (refused["default_reason"], refused["output"]) == ("rejected_input", -1.0)
+    assert (refused["default_reason"], refused["output"]) == ("model_error", -1.0)
     assert refused["default_explanation"] == '"age" is null\n\u2028'
 
 
