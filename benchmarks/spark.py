@@ -42,6 +42,7 @@ from benchmarks.spark_pipelines import (
 )
 from benchmarks.spark_serving import SavedPipeline, ServedPipelines, serving
 from skysail_container.spark import Scorer, load_pipeline
+from skysail_container.spark.java import JavaMissingError
 
 __all__ = ["main"]
 
@@ -108,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             saved = _against_spark(options, Path(folder), found)
             _over_rest(options, saved, Path(folder), found)
-        except (ServerError, ClosedLoopError, UnequalError) as error:
+        except (ServerError, ClosedLoopError, UnequalError, JavaMissingError) as error:
             print(f"the benchmark broke: {error}", file=sys.stderr)
             return 1
         except KeyboardInterrupt:

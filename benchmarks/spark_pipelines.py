@@ -6,6 +6,7 @@ pipelines are made of, not what they find out.
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from typing import Any
 from pyspark.ml import Pipeline, clustering, feature, recommendation, regression
 from pyspark.ml import classification as classifiers
 from pyspark.sql import DataFrame, SparkSession
+
+from skysail_container.spark.java import find_java
 
 __all__ = ["FOREST", "LINEAR", "PIPELINES", "SparkPipeline", "data_frame", "spark_session", "trained"]
 
@@ -44,7 +47,11 @@ class SparkPipeline:
 
 @contextmanager
 def spark_session() -> Iterator[SparkSession]:
-    """Spark in this process, set up for little data: one partition, no page of its own. The JVM ends with it."""
+    """Spark in this process, set up for little data: one partition, no page of its own. The JVM ends with it.
+
+    :raises JavaMissingError: there is no Java.
+    """
+    os.environ.update(find_java().environment())
     spark = (
         SparkSession.builder.master("local[1]")
         .config("spark.ui.enabled", "false")
@@ -122,7 +129,7 @@ def _ratings() -> list[dict[str, Any]]:
     kinds = [chance.gauss(0.0, 1.0) for _ in range(300)]
     pairs = [(chance.randrange(200), chance.randrange(300)) for _ in range(4 * N_ROWS)]
     return [
-        {"user": user, "movie": movie, "label": min(5.0, max(0.5, round(3 + tastes[user] * kinds[movie])))}
+        {"user": user, "movie": movie, "label": min(5.0, max(1.0, float(round(3 + tastes[user] * kinds[movie]))))}
         for user, movie in pairs
     ]
 
