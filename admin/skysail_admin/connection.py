@@ -6,7 +6,7 @@ import ipaddress
 import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 from urllib.parse import quote
 
 import httpx
@@ -93,6 +93,23 @@ class Connection:
         """PUT the chunks, `n_bytes` in all, without ever holding them together in memory."""
         headers = {"content-type": "application/octet-stream", "content-length": str(n_bytes)}
         return self._json(self.send("PUT", path, content=chunks, headers=headers))
+
+    def download(self, path: str, file: BinaryIO) -> None:
+        """GET into an open file, a piece at a time.
+
+        :raises SkysailError: (a subclass) as `send`; the file has a part of it then.
+        """
+        try:
+            with self._http.stream("GET", path) as response:
+                if not response.is_success:
+                    response.read()
+                    raise _error_of(response)
+                for chunk in response.iter_bytes():
+                    file.write(chunk)
+        except httpx.TimeoutException as error:
+            self._give_up(error)
+        except httpx.TransportError as error:
+            raise UnavailableError(self._unreachable(error)) from error
 
     def send(
         self,

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import zipfile
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from skysail_admin.errors import DeployFailedError, StackError, WaitTimeoutError
+from skysail_admin.packing.archive import extract_archive
 from skysail_admin.packing.artifact import Artifact
 
 __all__ = ["BatchTimes", "CheckReport", "check_artifact"]
@@ -76,22 +76,13 @@ def check_artifact(
     """
     with tempfile.TemporaryDirectory(prefix="skysail-test-") as name:
         folder, report = Path(name) / "model", Path(name) / "report.json"
-        _extract(artifact.path, folder)
+        extract_archive(artifact.path, folder)
         log: deque[str] = deque(maxlen=LOG_LINES)
         command = _command(folder, report, artifact.input_type, environments)
         exit_code = _run(command, timeout_s, _both(log.append, show))
         if not report.is_file():
             raise _no_report(exit_code, "\n".join(log))
         return _parsed(json.loads(report.read_bytes()), artifact.input_type, "\n".join(log))
-
-
-def _extract(archive: Path, folder: Path) -> None:
-    with zipfile.ZipFile(archive) as opened:
-        opened.extractall(folder)
-        for info in opened.infolist():  # zipfile leaves modes aside; a setup.sh may have to be executable
-            if mode := info.external_attr >> 16 & 0o111:
-                path = folder / info.filename
-                path.chmod(path.stat().st_mode | mode)
 
 
 def _command(folder: Path, report: Path, input_type: str, environments: Path) -> list[str]:

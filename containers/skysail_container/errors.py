@@ -94,3 +94,15 @@ class RowRefusedError(SkysailContainerError):
 
 class UnusableRowsError(RowRefusedError):
     """The rows of a batch are not of the kind that the model's input type takes."""
+
+
+class OfflineJobError(SkysailContainerError):
+    """An offline job that cannot start or go on; the text says what to do.
+
+    `kind`: invalid (an argument, or what the input holds), exists (the output does), environment (PySpark or Java is
+    missing), model (it cannot be loaded), online (no answers to compare with), failed (Spark did).
+    """
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from skysail_admin.cli import apps, explain, inspect, links, metrics, model_folder, models, queries, stack
+from skysail_admin.cli import apps, batch, explain, inspect, links, metrics, model_folder, models, queries, stack
 from skysail_admin.cli.exit_codes import EXIT_CODES, exit_code_of
 from skysail_admin.cli.output import Output
 from skysail_admin.cli.session import Session
@@ -41,6 +41,8 @@ program.add_typer(models.app, name="model", rich_help_panel="What is served")
 program.add_typer(links.app, name="link", rich_help_panel="What is served")
 program.command(rich_help_panel="Use it")(queries.predict)
 program.command(rich_help_panel="Use it")(queries.feedback)
+program.command(rich_help_panel="Use it")(batch.batch)
+program.command(rich_help_panel="Use it")(batch.consistency)
 program.command(rich_help_panel="Look at it")(queries.logs)
 program.command(rich_help_panel="Look at it")(metrics.metrics)
 program.command(rich_help_panel="Look at it")(explain.explain)

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["ArchiveEntry", "read_chunks", "sha256_of", "write_archive"]
+__all__ = ["ArchiveEntry", "extract_archive", "read_chunks", "sha256_of", "write_archive"]
 
 _TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 _CHUNK_BYTES = 1 << 20
@@ -35,6 +35,18 @@ def write_archive(entries: Iterable[ArchiveEntry], destination: Path) -> None:
     with zipfile.ZipFile(destination, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         for entry in sorted(entries):
             _add(archive, entry)
+
+
+def extract_archive(archive: Path, folder: Path) -> None:
+    """
+    :raises OSError: the folder cannot be written.
+    """
+    with zipfile.ZipFile(archive) as opened:
+        opened.extractall(folder)
+        for info in opened.infolist():  # zipfile leaves modes aside; a setup.sh may have to be executable
+            if mode := info.external_attr >> 16 & 0o111:
+                path = folder / info.filename
+                path.chmod(path.stat().st_mode | mode)
 
 
 def sha256_of(path: Path) -> str:
