@@ -57,6 +57,8 @@ class DeploymentMethods(ModelMethods, ReplicaMethods):
         signature: str | None = None,
         threads: int | None = None,
         examples: Any = None,
+        validation: Any = None,
+        tolerance: float | None = None,
         memory_limit_mb: int | None = None,
         wait: bool = True,
         timeout_s: float = DEFAULT_WAIT_S,
@@ -78,6 +80,10 @@ class DeploymentMethods(ModelMethods, ReplicaMethods):
         :param threads: threads the framework may use for one batch; None: one.
         :param examples: a DataFrame with sample rows of a pipeline in a Spark session. Spark scores them, and no
             container serves that does not answer them as Spark does; they also tell the types of the columns.
+        :param validation: rows that each container runs before it serves, and the outputs that it has to give: a tuple
+            of rows and outputs (arrays, lists or DataFrames), rows alone, or the path of a .jsonl, .parquet or .npz
+            file. They are the schema of the input too. A model folder has such a file in it instead.
+        :param tolerance: how far outputs may be from the expected ones, relative and absolute; None: 1e-5.
         :param memory_limit_mb: MiB that each container may take before it is ended; None: as management is set.
         :param wait: return only when a replica answers; else as soon as the version is known.
         :param progress: called with a `ProgressEvent` now and then; without it a terminal shows a progress bar.
@@ -104,6 +110,8 @@ class DeploymentMethods(ModelMethods, ReplicaMethods):
                 signature=signature,
                 threads=threads,
                 examples=examples,
+                validation=validation,
+                tolerance=tolerance,
             ) as artifact:
                 request = {
                     "version": str(version),

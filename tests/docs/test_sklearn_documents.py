@@ -6,10 +6,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from harness.console_document import Step, console_steps, run_step, stack_environment
 from harness.free_ports import free_ports
 from harness.local_stack import data_folder
 from harness.wait_until import wait_until
@@ -17,6 +19,7 @@ from skysail_admin import Skysail
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "models"
+PARTS = ("MANAGEMENT", "QUERY")
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -51,6 +54,27 @@ def test_the_example_prints_what_the_page_says_and_is_accelerated(urls: tuple[st
         version = skysail.version("tumours-forest", 1)
     assert "computed by onnxruntime" in version.served_by
     assert "outputs equal to the last bit" in version.notes[0]
+
+
+def test_every_command_of_the_page_prints_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (PAGES / "sklearn.md").read_text()
+    saving, deploying = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(saving, names)  # noqa: S102  # the page's own code is what is tested
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    steps = console_steps(page)
+    commands = " ".join(step.command for step in steps)
+    assert all(words in commands for words in (".skops", "--no-accelerate", "--validation"))
+    with stack_environment() as environment:
+        for step in [Step("skysail up --detach", []), *steps]:
+            run_step(step, environment, tmp_path, timeout_s=120)
+        management, queries = (f"http://127.0.0.1:{environment[f'SKYSAIL_{part}_PORT']}" for part in PARTS)
+        with Skysail(management, queries) as skysail:
+            assert skysail.get_current_model_version("tumours") == "3"
+            names |= {"skysail": skysail}
+            exec(deploying.replace('"tumours", 3', '"tumours", 5'), names)  # noqa: S102  # as above
+            assert "100 of them with expected outputs" in " ".join(skysail.version("tumours", 5).notes)
 
 
 def test_the_models_own_metrics_are_shown_with_where_they_come_from(urls: tuple[str, str], tmp_path: Path) -> None:

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
+from sklearn.linear_model import LinearRegression
 
 from harness.local_stack import data_folder, live_output, own_settings, processes_of
 from harness.wait_until import wait_until
@@ -91,6 +93,21 @@ def test_a_bad_model_fails_its_deployment_with_its_own_words_and_the_old_version
     wait_until(lambda: not any(link.model == name for app in client.applications() for link in app.links), "unlinked")
     client.delete_model(name, force=True)
     wait_until(lambda: not running.containers(name), "its containers are gone")
+
+
+def test_an_estimator_that_answers_otherwise_than_the_outputs_given_with_it_never_serves(running: Running) -> None:
+    rows, client = np.array([[0.0], [1.0], [2.0]]), running.client
+    good, bad = LinearRegression().fit(rows, rows[:, 0] * 2), LinearRegression().fit(rows, rows[:, 0] * 3)
+    expected = (rows, rows[:, 0] * 2)
+    done = client.deploy_model("doubling", 1, good, validation=expected)
+    assert done.version.input_type == "doubles"
+    client.register_application("doubling", "doubles", default_output=None, slo_ms=2000)
+    client.link_model_to_app("doubling", "doubling")
+    with pytest.raises(DeployFailedError) as caught:
+        client.deploy_model("doubling", 2, bad, validation=expected)
+    assert "row 2 (line 2), output: expected 2.0, got 3.0" in caught.value.logs
+    assert client.get_current_model_version("doubling") == "1"
+    assert live_output(client, "doubling", [2.0]) == pytest.approx(4.0)
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,13 @@ def deploy(
     ] = None,
     signature: Annotated[str | None, typer.Option("--signature", help="The TensorFlow signature to call.")] = None,
     threads: Annotated[int | None, typer.Option("--threads", help="Threads for one batch; 1 unless told.")] = None,
+    validation: Annotated[
+        Path | None,
+        typer.Option("--validation", help="A .jsonl, .parquet or .npz file of rows and outputs; a folder has its own."),
+    ] = None,
+    tolerance: Annotated[
+        float | None, typer.Option("--tolerance", help="How far outputs may be from the expected ones; 1e-5.")
+    ] = None,
     memory_limit_mb: Annotated[
         int | None, typer.Option("--memory-limit-mb", help="MiB a container may take; else as management is set.")
     ] = None,
@@ -86,6 +93,8 @@ def deploy(
             outputs=output or None,
             signature=signature,
             threads=threads,
+            validation=validation,
+            tolerance=tolerance,
             memory_limit_mb=memory_limit_mb,
             wait=wait,
             timeout_s=timeout_s,

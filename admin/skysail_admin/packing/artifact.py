@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -13,11 +14,12 @@ from typing import Any
 
 from skysail_admin.errors import InvalidRequestError, SkysailError
 from skysail_admin.packing.archive import ArchiveEntry, sha256_of, write_archive
+from skysail_admin.packing.described_input import described_input
 from skysail_admin.packing.estimator import estimator_entries, is_estimator
 from skysail_admin.packing.folder import folder_entries
 from skysail_admin.packing.function import function_entries
 from skysail_admin.packing.known_input_type import known_input_type
-from skysail_admin.packing.manifest import with_fields
+from skysail_admin.packing.manifest import manifest_in, with_fields
 from skysail_admin.packing.native import (
     is_native_file,
     is_native_object,
@@ -36,6 +38,7 @@ from skysail_admin.packing.tensorflow import (
     keras_file_entries,
     keras_model_entries,
 )
+from skysail_admin.packing.validation_rows import as_validation_file
 
 __all__ = ["Artifact", "packed"]
 
@@ -75,6 +78,8 @@ def packed(
     signature: str | None = None,
     threads: int | None = None,
     examples: Any = None,
+    validation: Any = None,
+    tolerance: float | None = None,
 ) -> Iterator[Artifact]:
     """The model as an artifact, which lasts as long as the context.
 
@@ -86,11 +91,21 @@ def packed(
     :param outputs: names of the outputs to answer with, `signature` of the TensorFlow signature to call, `threads` of
         the framework per batch; None: as the manifest or the framework has it.
     :param examples: sample rows for a pipeline of a Spark session: Spark scores them, and containers are held to that.
+    :param validation: rows that each container runs before it serves, with what is expected for them: the path of a
+        validation file, a tuple of rows and outputs, or rows. A folder has a file of its own.
+    :param tolerance: how far outputs may be from the expected ones; None: 1e-5, or as the manifest has it.
     :raises InvalidRequestError: it is none of these, or cannot be packed, or there is no such input type.
     :raises SkysailError: the disk is full.
     """
-    input_type = known_input_type(model, input_type)
-    chosen = {"outputs": None if outputs is None else list(outputs), "signature": signature, "threads": threads}
+    if validation is not None:
+        _check_takes_validation(model)
+    input_type = known_input_type(model, input_type, validation)
+    chosen: dict[str, Any] = {
+        "outputs": None if outputs is None else list(outputs),
+        "signature": signature,
+        "threads": threads,
+        "tolerance": _checked_tolerance(tolerance),
+    }
     if examples is not None and not is_spark_object(model):
         raise InvalidRequestError(
             "only pipelines of a Spark session take examples; put a validation file into a folder", field="examples"
@@ -103,6 +118,8 @@ def packed(
         staging = Path(folder)
         try:
             entries = _entries(model, staging, input_type, method, warm_up_rows, accelerate, examples, outputs)
+            if validation is not None:
+                entries = _validated(entries, validation, staging, input_type)
             yield _write(with_fields(entries, chosen), staging / "artifact.zip", input_type)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
@@ -158,6 +175,35 @@ def _entries_of_path(path: Path, input_type: str, method: str, warm_up_rows: lis
             field="model",
         )
     return folder_entries(path, input_type, warm_up_rows)
+
+
+def _check_takes_validation(model: Any) -> None:
+    text = None
+    if is_portable(model):
+        text = f"{model} is packed already; give the validation rows when packing"
+    elif isinstance(model, str | os.PathLike) and Path(model).expanduser().is_dir():
+        text = f"put the validation file into the folder {model}; it is found there by its name"
+    elif is_spark_object(model):
+        text = "a pipeline of a Spark session takes examples, whose outputs are Spark's own"
+    if text is not None:
+        raise InvalidRequestError(text, field="validation")
+
+
+def _checked_tolerance(tolerance: float | None) -> float | None:
+    if tolerance is not None and not (math.isfinite(tolerance) and tolerance >= 0):
+        raise InvalidRequestError(f"the tolerance {tolerance} is not finite and at least 0", field="tolerance")
+    return tolerance
+
+
+def _validated(entries: list[ArchiveEntry], validation: Any, staging: Path, input_type: str) -> list[ArchiveEntry]:
+    """The entries with the validation file, which the manifest names with the schema that it implies."""
+    path = as_validation_file(validation, staging, is_object=input_type == "json")
+    name = f"validation{path.suffix}"
+    try:
+        fields = described_input(path, manifest_in(entries), input_type)
+    except InvalidRequestError as error:
+        raise InvalidRequestError(error.message, field="validation") from error
+    return with_fields([*entries, ArchiveEntry(name, path)], {"validation": name, **fields})
 
 
 def _refuse_choices(chosen: dict[str, Any]) -> None:

@@ -10,13 +10,12 @@ from typing import Any
 
 from skysail_admin.errors import InvalidRequestError
 from skysail_admin.packing.archive import ArchiveEntry
-from skysail_admin.packing.input_schema import derived_schema
+from skysail_admin.packing.described_input import described_input
 from skysail_admin.packing.manifest import MANIFEST_NAME, check_known, manifest_bytes, new_manifest
 from skysail_admin.packing.mlflow import is_mlflow_model, mlflow_manifest
 from skysail_admin.packing.spark_folder import spark_location, spark_manifest
-from skysail_admin.packing.spark_schema import described_rows
 from skysail_admin.packing.tensorflow import is_saved_model, saved_model_manifest
-from skysail_admin.packing.validation_file import VALIDATION_FILES, validation_inputs
+from skysail_admin.packing.validation_file import VALIDATION_FILES
 
 __all__ = ["folder_entries"]
 
@@ -58,12 +57,7 @@ def _validation(folder: Path, names: set[str], manifest: dict[str, Any], input_t
         return {}
     if name not in names:
         raise InvalidRequestError(f"the validation file {name!r} is not in {folder}", field="model")
-    rows = validation_inputs(folder / name, is_object=input_type == "json")
-    if manifest.get("framework") == "spark" and all(isinstance(row, dict) for row in rows):
-        found = described_rows(folder / name, rows, manifest)
-    else:
-        found = {"input_schema": derived_schema(rows, input_type)}
-    return {"validation": name, **{field: value for field, value in found.items() if field not in manifest}}
+    return {"validation": name, **described_input(folder / name, manifest, input_type)}
 
 
 def _new_manifest(folder: Path, names: set[str], input_type: str, warm_up_rows: list[Any] | None) -> dict[str, Any]:

@@ -14,18 +14,22 @@ from skysail_admin.packing.portable import is_portable, read_portable
 from skysail_admin.packing.spark import is_spark_object
 from skysail_admin.packing.spark_folder import is_bundle_file, spark_location
 from skysail_admin.packing.validation_file import VALIDATION_FILES, validation_inputs
+from skysail_admin.packing.validation_rows import inputs_given
 
 __all__ = ["known_input_type"]
 
 
-def known_input_type(model: Any, asked: str | None) -> str:
-    """The input type that is asked for, else the one that a folder or a `.skysail` file says itself.
+def known_input_type(model: Any, asked: str | None, validation: Any = None) -> str:
+    """The input type that is asked for, else the one that a folder, a `.skysail` file or the validation rows that are
+    handed over say.
 
     :raises InvalidRequestError: there is no such type, or the model says none.
     """
     if asked is not None:
         return canonical_input_type(asked)
     found = _said(model)
+    if found is None and validation is not None:
+        found = _of_rows(inputs_given(validation, is_object=True))
     if found is None:
         raise InvalidRequestError("the model does not say its input type, so it has to be given", field="input_type")
     return canonical_input_type(found)

@@ -11,7 +11,15 @@ from typing import Any
 from skysail_admin.errors import InvalidRequestError
 from skysail_admin.packing.archive import ArchiveEntry
 
-__all__ = ["MANIFEST_NAME", "check_known", "installed_versions", "manifest_bytes", "new_manifest", "with_fields"]
+__all__ = [
+    "MANIFEST_NAME",
+    "check_known",
+    "installed_versions",
+    "manifest_bytes",
+    "manifest_in",
+    "new_manifest",
+    "with_fields",
+]
 
 MANIFEST_NAME = "skysail.json"
 _FORMAT = 1
@@ -21,7 +29,7 @@ _FRAMEWORKS_WITH = {
     "signature": frozenset({"tensorflow"}),
     "threads": frozenset({"sklearn", "onnx", "tensorflow", "pytorch", "xgboost", "lightgbm"}),
 }
-"""Which frameworks know a field that the deployer may set."""
+"""Which frameworks know a field that the deployer may set; all know the others."""
 
 
 def new_manifest(
@@ -74,6 +82,13 @@ def manifest_bytes(manifest: dict[str, Any]) -> bytes:
     return json.dumps(manifest, sort_keys=True, indent=2, allow_nan=False).encode() + b"\n"
 
 
+def manifest_in(entries: Iterable[ArchiveEntry]) -> dict[str, Any]:
+    """The manifest among the files of an artifact."""
+    source = next(entry.source for entry in entries if entry.name == MANIFEST_NAME)
+    manifest: dict[str, Any] = json.loads(source if isinstance(source, bytes) else source.read_bytes())
+    return manifest
+
+
 def with_fields(entries: list[ArchiveEntry], fields: Mapping[str, Any]) -> list[ArchiveEntry]:
     """`entries` with the fields that are not None written into their manifest.
 
@@ -83,8 +98,7 @@ def with_fields(entries: list[ArchiveEntry], fields: Mapping[str, Any]) -> list[
     if not chosen:
         return entries
     sources = {entry.name: entry.source for entry in entries}
-    source = sources[MANIFEST_NAME]
-    manifest = json.loads(source if isinstance(source, bytes) else source.read_bytes())
+    manifest = manifest_in(entries)
     for name in chosen:
         check_known(manifest.get("framework"), name)
     sources[MANIFEST_NAME] = manifest_bytes({**manifest, **chosen})
@@ -95,7 +109,7 @@ def check_known(framework: object, field: str) -> None:
     """
     :raises InvalidRequestError: models of the framework do not know the field, so it would have no effect.
     """
-    if framework not in _FRAMEWORKS_WITH[field]:
+    if field in _FRAMEWORKS_WITH and framework not in _FRAMEWORKS_WITH[field]:
         raise InvalidRequestError(f"a model of {framework} has no {field} to choose", field=field)
 
 
