@@ -1,10 +1,11 @@
-"""docs/admin.md names methods and commands; they have to exist."""
+"""docs/admin.md names methods and commands; they have to exist. Those for model folders print what it says."""
 
 import re
 from pathlib import Path
 
 import pytest
 
+from harness.console_document import Step, console_steps, run_step, stack_environment
 from skysail_admin import Skysail
 from skysail_admin.cli import main
 from skysail_admin.cli.exit_codes import EXIT_CODES
@@ -32,3 +33,12 @@ def test_every_command_the_document_shows_exists(capsys: pytest.CaptureFixture[s
 def test_every_exit_code_is_in_the_document() -> None:
     for code in set(EXIT_CODES) - {0, 130}:
         assert f"| {code} |" in DOCUMENT
+
+
+def test_the_commands_for_model_folders_print_what_the_document_says(tmp_path: Path) -> None:
+    _, _, rest = DOCUMENT.partition("## Make, test, package and inspect a model folder\n")
+    steps = console_steps(rest.partition("\n## ")[0])
+    assert [step.command.split()[2] for step in steps] == ["init", "test", "package", "deploy", "inspect"]
+    with stack_environment() as environment:
+        for step in [Step("skysail up --detach", []), *steps]:
+            run_step(step, environment, tmp_path, timeout_s=60)
