@@ -11,6 +11,8 @@ from threading import Timer
 from typing import NoReturn
 
 from skysail_container.check import check
+from skysail_container.container_memory import container_memory
+from skysail_container.endings import run_endings
 from skysail_container.lifetime import EXIT_NO_MODEL, EXIT_STOPPED, Ending, serve
 from skysail_container.process_group import end_other_processes
 from skysail_container.settings import read_settings
@@ -37,6 +39,7 @@ def main() -> NoReturn:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # what a model prints belongs into its log now, not at the end
     bytes(KEPT_HEAP_BYTES)
+    container_memory.told_mib = settings.memory_limit_mb
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     if settings.check is not None:
         is_ok = check(settings, settings.check)
@@ -56,6 +59,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
 
 def _exit(ending: Ending) -> NoReturn:
+    run_endings()
     n_ended = end_other_processes()
     if n_ended:
         logging.getLogger(__name__).warning("ended %d processes that the model left behind", n_ended)

@@ -71,6 +71,10 @@ class Settings:
     """Seconds that one batch may take, or until its deadline if that is later; then the process ends with 6: its model
     is blocked, and a new process answers sooner than one that never comes back."""
 
+    memory_limit_mb: int | None = None
+    """MiB that the container may take before whoever started it ends it; what a loader starts beside it is made to
+    fit. None: nobody said, so its cgroup's limit, if it has one."""
+
     report_file: Path | None = None
     """Where what loading had to tell is written once the model is ready (load_report.py); None: nowhere."""
 
@@ -127,6 +131,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--frame-timeout-s", type=_seconds, help="time a client has to finish a frame (default: 60)")
     add("--drain-timeout-s", type=_seconds, help="time batches have to finish on a stop (default: 30)")
     add("--batch-limit-s", type=_seconds, help="time a batch may take before its model counts as blocked (default: 60)")
+    add(
+        "--memory-limit-mb",
+        type=_positive,
+        help="MiB that it may take; it does not limit itself (default: its cgroup's)",
+    )
     add("--report-file", type=Path, help="written once ready: what the model is served by, notes of its loading")
     add("--metrics-file", type=Path, help="written every few seconds: the model's own metrics as Prometheus text")
     add("--check", type=Path, help="load, validate and time the model, write what was found to this file, and end")

@@ -149,6 +149,9 @@ class LocalBackend:
             "--report-file": str(self._report_path(address)),
             "--metrics-file": str(metrics_path(self._socket_directory, address)),
         }
+        memory_limit_mb = version.memory_limit_mb or self._limits.memory_limit_mb
+        if memory_limit_mb is not None:
+            options["--memory-limit-mb"] = str(memory_limit_mb)
         if self._lifeline_fd is not None:
             options["--lifeline-fd"] = str(self._lifeline_fd)
         arguments = [text for option in options.items() for text in option]

@@ -1,6 +1,7 @@
 """Spark pipelines as models: Spark's own answers pass the gate, and a row that Spark refuses fails alone."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -211,11 +212,17 @@ def test_rows_of_numbers_are_a_sole_vector(logistic: StoredPipeline) -> None:
     assert predicted == [row["prediction"] for _, row in dense]
 
 
-def test_a_stage_that_only_spark_knows_is_named(tmp_path: Path) -> None:
+def test_a_stage_that_only_spark_knows_is_named_with_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyspark", None)
     written_pipeline(tmp_path / "model", [("com.example.Sentiment", {})])
     manifest_folder(tmp_path, "spark", "model", {})
-    with pytest.raises(UnsupportedStageError, match=r"stage stage_0: com\.example\.Sentiment is not known here"):
+    with pytest.raises(
+        UnsupportedStageError, match=r"stage stage_0: com\.example\.Sentiment is not known here"
+    ) as caught:
         loaded(tmp_path)
+    assert "pip install 'skysail-container[pyspark,java]'" in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from skysail_container.errors import ManifestError, RowRefusedError, UnusableRowsError
+from skysail_container.errors import ManifestError, ModelLoadError, RowRefusedError, UnusableRowsError
 from skysail_container.input_types import InputType
 from skysail_container.load_report import report
+from skysail_container.loaders.spark_fallback import PySparkPipeline, PySparkScorer, served_by
 from skysail_container.manifest import Manifest
 from skysail_container.model import Model, ModelInput
-from skysail_container.spark import Pipeline, RowDropped, RowFault, Schema, Scorer, StageError, load_pipeline
+from skysail_container.spark import (
+    Pipeline,
+    RowDropped,
+    RowFault,
+    Schema,
+    Scorer,
+    StageError,
+    UnsupportedStageError,
+    load_pipeline,
+)
 from skysail_container.spark.answer_columns import Answers, answer_columns, leaf_folders
 from skysail_container.spark.custom_stages import import_custom_stages
+from skysail_container.spark.mleap import is_bundle
 from skysail_container.spark.stage import Row
 from skysail_container.spark.typed_rows import TypedRows, record_schema, spark_type
 from skysail_container.wire import Rows
@@ -25,7 +36,7 @@ class _Binding(NamedTuple):
     """A pipeline for rows of one schema: what makes them, what scores them, what is answered."""
 
     rows: TypedRows
-    scorer: Scorer
+    scorer: Scorer | PySparkScorer
     answers: Answers
 
 
@@ -45,7 +56,7 @@ class SparkModel:
 class UntypedSparkModel:
     """A pipeline of which nobody said what types its columns have: each row shows its own."""
 
-    def __init__(self, pipeline: Pipeline, path: Path, outputs: tuple[str, ...]) -> None:
+    def __init__(self, pipeline: Pipeline | PySparkPipeline, path: Path, outputs: tuple[str, ...]) -> None:
         self._pipeline = pipeline
         self._path = path
         self._outputs = outputs
@@ -79,25 +90,44 @@ class UntypedSparkModel:
 def load(folder: Path, manifest: Manifest) -> Model:
     """The pipeline that `PipelineModel.save` wrote, or the MLeap bundle, that the manifest names.
 
-    A `stages.py` beside the manifest is imported first: it may define stages of the user's own.
+    A `stages.py` beside the manifest is imported first: it may define stages of the user's own. PySpark serves what the
+    native scorer does not know.
 
     :raises ManifestError: its `spark_schema` has a type that rows cannot have, or there is no such output.
     :raises StageError: it is damaged, or does not take the columns of the schema; or `stages.py` fails.
+    :raises UnsupportedStageError: it has a stage that is not known, and PySpark cannot serve it either.
     """
     path = manifest.location(folder)
     import_custom_stages(folder)
-    pipeline = load_pipeline(path)
-    model: Model
+    try:
+        model = _model(load_pipeline(path), path, manifest)
+        report.served_by = f"native Spark scorer, {_counted(path)}"
+    except UnsupportedStageError as error:
+        if is_bundle(path):
+            raise
+        model = _model(_by_pyspark(error, path, folder, manifest), path, manifest)
+        report.served_by = f"{served_by()}, {_counted(path)}"
+        report.note(f"PySpark serves it, in tens of milliseconds a batch, since the native scorer cannot: {error}")
+    return model
+
+
+def _by_pyspark(error: UnsupportedStageError, path: Path, folder: Path, manifest: Manifest) -> PySparkPipeline:
+    try:
+        return PySparkPipeline(path, folder, manifest.threads)
+    except ModelLoadError as second:
+        raise UnsupportedStageError(
+            error.stage, f"{error.reason}; nor can PySpark serve it here: {second}", column=error.column
+        ) from second
+
+
+def _model(pipeline: Pipeline | PySparkPipeline, path: Path, manifest: Manifest) -> Model:
     if manifest.spark_schema is None:
         report.note(
             "the manifest has no spark_schema, so each row's own values tell the types of its columns; give validation "
             "rows, or deploy from a Spark session with examples"
         )
-        model = UntypedSparkModel(pipeline, path, manifest.outputs)
-    else:
-        model = SparkModel(_bound(pipeline, _schema(manifest.spark_schema), path, manifest.outputs))
-    report.served_by = f"native Spark scorer, {_counted(path)}"
-    return model
+        return UntypedSparkModel(pipeline, path, manifest.outputs)
+    return SparkModel(_bound(pipeline, _schema(manifest.spark_schema), path, manifest.outputs))
 
 
 def _schema(types: Mapping[str, str]) -> Schema:
@@ -113,7 +143,7 @@ def _counted(path: Path) -> str:
     return f"{stages} saved by Spark {', '.join(sorted(versions))}"
 
 
-def _bound(pipeline: Pipeline, schema: Schema, path: Path, outputs: tuple[str, ...]) -> _Binding:
+def _bound(pipeline: Pipeline | PySparkPipeline, schema: Schema, path: Path, outputs: tuple[str, ...]) -> _Binding:
     try:
         rows = TypedRows(schema)
     except ValueError as error:

@@ -22,7 +22,7 @@ __all__ = ["EXACT", "StageKind", "known_stages", "load_stage", "spark_stage"]
 EXACT = "exact"
 """Every bit is Spark's."""
 
-_FALLBACK = "serve the pipeline with the PySpark fallback, or register a stage of your own for this class"
+_OWN_STAGE = "a stage of your own can be registered for this class"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def load_stage(folder: StageFolder) -> Stage:
         raise _refusal(folder, name)
     unknown = sorted(set(folder.metadata.params) - set(kind.parameters) - kind.training)
     if unknown:
-        raise UnsupportedStageError(folder.uid, f"its parameter {unknown[0]} is not known here; {_FALLBACK}")
+        raise UnsupportedStageError(folder.uid, f"its parameter {unknown[0]} is not known here; {_OWN_STAGE}")
     try:
         return kind.stage.from_spark(folder.with_defaults(kind.parameters))
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
@@ -105,4 +105,4 @@ def _refusal(folder: StageFolder, name: str) -> StageError:
         return StageError(
             folder.uid, f"{name} is an estimator that was never fitted; save the model that its fit() returns"
         )
-    return UnsupportedStageError(folder.uid, f"{name} is not known here; {_FALLBACK}")
+    return UnsupportedStageError(folder.uid, f"{name} is not known here; {_OWN_STAGE}")

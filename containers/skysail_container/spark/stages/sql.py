@@ -69,9 +69,7 @@ class SQLTransformer(Stage):
 
     def _refusal(self, error: SqlError) -> Exception:
         if isinstance(error, UnsupportedSqlError):
-            return UnsupportedStageError(
-                self.uid, f"its statement has what is not known here: {error}; serve it with the PySpark fallback"
-            )
+            return UnsupportedStageError(self.uid, f"its statement has what is not known here: {error}")
         return self.error(f"its statement does not fit: {error}")
 
     def _score(self, query: CompiledQuery) -> Score:
