@@ -148,6 +148,11 @@ class Online:
                 (answers[index],) = self._asked([rows[index]])
         return answers
 
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
     def _asked(self, rows: Sequence[Any]) -> list[Answer]:
         status, document = self._post({"input_batch": rows, "version": self.version, "cache": False})
         if status == 200:
@@ -165,7 +170,7 @@ class Online:
             try:
                 return self._sent(content)
             except (OSError, http.client.HTTPException) as error:
-                self._connection = None
+                self.close()
                 if is_last:
                     text = f"nothing answers at {self.url} ({error or type(error).__name__}): is the stack running?"
                     raise OfflineJobError("online", text) from error
@@ -201,10 +206,13 @@ class Comparison:
     tolerance: float
 
     def __call__(self, batches: Iterator[Any]) -> Iterator[Any]:
-        for batch in batches:
-            for start in range(0, batch.num_rows, QUERY_ROWS):
-                part = batch.slice(start, QUERY_ROWS)
-                yield pa.record_batch({"found": [json.dumps(self._of(part))]})
+        try:
+            for batch in batches:
+                for start in range(0, batch.num_rows, QUERY_ROWS):
+                    part = batch.slice(start, QUERY_ROWS)
+                    yield pa.record_batch({"found": [json.dumps(self._of(part))]})
+        finally:
+            self.online.close()
 
     def _of(self, batch: Any) -> dict[str, Any]:
         try:
