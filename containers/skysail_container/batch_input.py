@@ -139,4 +139,6 @@ def _view(dtype: str, data: bytes | bytearray | memoryview) -> npt.NDArray[Any]:
 
 def _own(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """A writable copy in C order and the machine's byte order."""
+    if array.dtype.isnative:
+        return array.copy()
     return np.array(array, dtype=array.dtype.newbyteorder("="), order="C")

@@ -100,6 +100,9 @@ def _array_rows(array: npt.NDArray[Any]) -> Rows | None:
 
 def _wire_array(array: npt.NDArray[Any]) -> tuple[str, bytes]:
     """Type string and bytes of a numeric array: C order, little-endian, at most the wire's widest type."""
+    name = array.dtype.str
+    if name in ITEM_BYTES:
+        return name, array.tobytes()
     little = array.dtype.newbyteorder("<")
     if little.str not in ITEM_BYTES:  # long doubles and their complex pairs
         little = np.dtype("<c16" if array.dtype.kind == "c" else "<f8")

@@ -25,7 +25,7 @@ def read_dense_predict(body: bytes) -> Predict | None:
     if fields is None:
         return None
     message_type, batch_id, time_left_us, rows = fields
-    if message_type != _PREDICT or not _are_counts(message_type, batch_id, time_left_us):
+    if type(message_type) is not int or message_type != _PREDICT or not _are_counts(batch_id, time_left_us):
         return None
     dense = _dense(rows)
     return None if dense is None else Predict(batch_id, time_left_us, dense)
@@ -37,8 +37,9 @@ def read_dense_result(body: bytes) -> Result | None:
     if fields is None:
         return None
     message_type, batch_id, queued_us, computed_us, outputs, errors = fields
-    is_result = message_type == _RESULT and errors is None
-    if not is_result or not _are_counts(message_type, batch_id, queued_us, computed_us):
+    if type(message_type) is not int or message_type != _RESULT or errors is not None:
+        return None
+    if not (_are_counts(batch_id, queued_us) and _are_counts(computed_us, computed_us)):
         return None
     dense = _dense(outputs)
     return None if dense is None else Result(batch_id, queued_us, computed_us, dense, None)
@@ -53,8 +54,8 @@ def _fields(body: bytes, n_expected: int) -> tuple[Any, ...] | None:
     return fields if type(fields) is tuple and len(fields) == n_expected else None
 
 
-def _are_counts(*values: object) -> bool:
-    return all(type(value) is int and 0 <= value <= MAX_INTEGER for value in values)
+def _are_counts(one: Any, other: Any) -> bool:
+    return type(one) is int and type(other) is int and 0 <= one <= MAX_INTEGER and 0 <= other <= MAX_INTEGER
 
 
 def _dense(rows: Any) -> Dense | None:
