@@ -184,7 +184,15 @@ class StopWordsRemover(Stage):
             return lambda words: [word for word in words if word not in exact]
         to_lower = lower_in(self.locale)
         stops = frozenset(None if word is None else to_lower(word) for word in self.stop_words)
-        return lambda words: [word for word in words if (word if word is None else to_lower(word)) not in stops]
+
+        def without(words: list[Any]) -> list[Any]:
+            if None not in words:
+                joined = "".join(words)
+                if joined.isascii() and joined == joined.lower():  # as tokenizers leave them: lower in any locale
+                    return [word for word in words if word not in stops]
+            return [word for word in words if (word if word is None else to_lower(word)) not in stops]
+
+        return without
 
 
 @spark_stage("org.apache.spark.ml.feature.NGram", parameters={"inputCol": None, "outputCol": None, "n": 2})
