@@ -27,9 +27,9 @@ def end_other_processes() -> int:
 
 
 def _group(pid: int) -> int:
-    """The process group of a process, 0 if it is gone."""
+    """The process group of a process, 0 if it is gone or has ended and only nobody asked how."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
     except OSError:
         return 0
-    return int(fields[2])
+    return 0 if fields[0] == "Z" else int(fields[2])

@@ -34,7 +34,7 @@ _LEAST_MIB = 512
 _SHARE = 0.5
 """Of the container's memory; the rest is for Python, and for what a JVM takes besides: code, stacks, buffers."""
 
-_END_S = 3.0
+_END_S = 5.0
 _KEPT_LINES = 30
 
 _log = logging.getLogger(__name__)
@@ -66,6 +66,7 @@ def _started(threads: int) -> Any:
     # Of the whole process: PySpark and the scripts that it starts read their settings from there, and nowhere else.
     os.environ.update(java.environment())
     os.environ.update({"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable})
+    logging.getLogger("py4j").setLevel(logging.WARNING)  # else it tells of every connection that it closes
     started_s = time.monotonic()
     memory_mib = driver_memory_mib(container_memory.limit_mib())
     folder = Path(tempfile.mkdtemp(prefix="skysail-spark-"))
@@ -160,7 +161,7 @@ class _Output:
             for line in lines:
                 self._lines.append(line.rstrip())
                 if self.is_logged:
-                    _log.warning("Spark: %s", line.rstrip())
+                    _log.info("Spark: %s", line.rstrip())
 
 
 class _Jvm:
