@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from pyspark.ml import Pipeline
+from pyspark.ml.feature import SQLTransformer
 from sklearn.linear_model import LogisticRegression
 
 from harness.local_stack import running_stack
@@ -22,6 +24,7 @@ from harness.wait_until import wait_until
 from skysail_admin import Skysail
 from skysail_admin.cli import main
 from skysail_admin.local.local_stack import LocalStack
+from spark.make_fixtures import spark_session
 
 pytestmark = [
     pytest.mark.timeout(400),
@@ -264,7 +267,7 @@ def test_a_query_spread_anew_loads_the_model_once_a_process_and_keeps_faulty_row
     cities = ["nowhere", None, *["Ulm"] * 200]
     frame = pd.DataFrame({"city": cities, "size": np.arange(202.0), "note": ["x", "y", *["z"] * 200]})
     frame.to_parquet(tmp_path / "rows.parquet")
-    sql = "SELECT * FROM parquet.`HERE/rows.parquet` WHERE size < 1000".replace("HERE", str(tmp_path))
+    sql = "SELECT * FROM parquet.`PLACE/rows.parquet` WHERE size < 1000".replace("PLACE", str(tmp_path))
     words = ("--model", model, "--input-type", "json", "--sql", sql, "--partitions", 8, "--columns", "city,size")
     done = job(*words, "--output", out, "--output-format", "csv", LOADS=str(tmp_path / "loads"))
     assert done.returncode == 0, done.stderr
@@ -308,3 +311,21 @@ def test_a_model_that_does_not_load_is_one_line(tmp_path: Path) -> None:
     done = job("--model", model, "--input", tmp_path / "rows.parquet", "--output", tmp_path / "out")
     assert done.returncode == 8
     assert "error: the model needs the module 'nothing_of_this_name'" in done.stderr
+
+
+def test_a_pipeline_that_only_spark_scores_is_scored_beside_the_session(tmp_path: Path) -> None:
+    with spark_session() as spark:
+        frame = spark.createDataFrame([("Ulm", 1.5), ("Bonn", 2.5)], "city string, size double")
+        statement = "SELECT *, levenshtein(city, 'Um', 9) AS distance FROM __THIS__"
+        Pipeline(stages=[SQLTransformer(statement=statement)]).fit(frame).save(str(tmp_path / "model" / "saved"))
+        frame.write.parquet(str(tmp_path / "rows"))
+    columns = [{"name": "city", "type": "string"}, {"name": "size", "type": "double"}]
+    manifest = {"format": 1, "framework": "spark", "file": "saved", "input_type": "json", "spark_schema": columns,
+                "outputs": ["distance"]}  # fmt: skip
+    (tmp_path / "model" / "skysail.json").write_text(json.dumps(manifest))
+    words = ("--model", tmp_path / "model", "--input", tmp_path / "rows", "--input-format", "parquet")
+    done = job(*words, "--output", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert "its rows come to the driver" in done.stderr
+    scored = pd.read_parquet(tmp_path / "out")
+    assert dict(zip(scored["city"], scored["prediction"], strict=True)) == {"Ulm": 1, "Bonn": 4}

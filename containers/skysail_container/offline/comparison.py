@@ -15,6 +15,7 @@ import pyarrow as pa
 from skysail_container.errors import ModelLoadError, OfflineJobError
 from skysail_container.json_output import to_json
 from skysail_container.offline.job import Say, model_at_hand, scorer_of, spark_failure
+from skysail_container.offline.placement import is_for_driver, outcomes
 from skysail_container.offline.session import spark_session
 from skysail_container.offline.settings import JobSettings
 from skysail_container.offline.source import read_source
@@ -77,10 +78,12 @@ def run_comparison(settings: JobSettings, say: Say) -> ComparisonOutcome:
             scorer = scorer_of(session, settings, frame, manifest)
             say(f"asking {online.url}")
             try:
-                found = frame.mapInArrow(Comparison(scorer, online, settings.tolerance), "found string").collect()
+                work = Comparison(scorer, online, settings.tolerance)
+                on_driver = is_for_driver(scorer.source.folder(), manifest)
+                found = [json.loads(row["found"]) for row in outcomes(frame, work, "found string", on_driver=on_driver)]
             except Exception as error:  # py4j's, Spark's own or a worker's
                 raise spark_failure(error) from error
-    return _summed([json.loads(row.found) for row in found], time.monotonic() - started_s)
+    return _summed(found, time.monotonic() - started_s)
 
 
 def _summed(parts: Sequence[Mapping[str, Any]], seconds: float) -> ComparisonOutcome:

@@ -25,6 +25,7 @@ from skysail_container.offline.job_record import (
     write_record,
 )
 from skysail_container.offline.output_type import output_type
+from skysail_container.offline.placement import is_for_driver, outcomes
 from skysail_container.offline.session import first_line, spark_session
 from skysail_container.offline.settings import JobSettings
 from skysail_container.offline.source import (
@@ -84,9 +85,12 @@ def run_job(settings: JobSettings, say: Say) -> JobOutcome:
             _pin(session, record)
             frame = _frame(session, settings, storage)
             scorer = scorer_of(session, settings, frame, manifest)
+            on_driver = is_for_driver(scorer.source.folder(), manifest)
+            if on_driver:
+                say("only Spark itself can score this pipeline: its rows come to the driver")
             facts = _facts(settings, frame, scorer)
             if record is None:
-                found = _probed(frame, scorer, say)
+                found = _probed(frame, scorer, say, on_driver=on_driver)
                 record = JobRecord(facts, _pinned(session), JobRecord.described(found))
                 write_record(storage, record)
             else:
@@ -94,7 +98,8 @@ def run_job(settings: JobSettings, say: Say) -> JobOutcome:
             before = done_chunks(storage)
             if before:
                 say(f"going on: {sum(chunk.n_rows for chunk in before.values()):,} rows were done before")
-            n_chunks, n_rows, n_errors = _scored(frame, scorer, settings, storage, record, say)
+            work = _work(scorer, settings, storage, record)
+            n_chunks, n_rows, n_errors = _scored(frame, work, storage, say, on_driver=on_driver)
             n_errors += sum(chunk.n_errors for chunk in before.values())
             _save_table(session, settings, storage, record)
         finished(storage, record)
@@ -213,18 +218,18 @@ def _model_digest(model: Path) -> str:
     return digest.hexdigest()
 
 
-def _probed(frame: Any, scorer: Scorer, say: Say) -> Any:
+def _probed(frame: Any, scorer: Scorer, say: Say, *, on_driver: bool) -> Any:
     say("trying the first rows")
     try:
-        rows = frame.limit(PROBE_ROWS).mapInArrow(Probe(scorer), "outcome string").collect()
+        rows = list(outcomes(frame.limit(PROBE_ROWS), Probe(scorer), "outcome string", on_driver=on_driver))
     except Exception as error:  # as in _scored
         raise spark_failure(error) from error
-    outcomes = [json.loads(row.outcome) for row in rows]
-    for outcome in outcomes:
+    found = [json.loads(row["outcome"]) for row in rows]
+    for outcome in found:
         if "load_error" in outcome:
             raise OfflineJobError("model", outcome["load_error"])
-    outputs = [output for outcome in outcomes for output in outcome["outputs"]]
-    errors = [text for outcome in outcomes for text in outcome["errors"]]
+    outputs = [output for outcome in found for output in outcome["outputs"]]
+    errors = [text for outcome in found for text in outcome["errors"]]
     if errors and not outputs:
         say(f"note: each of the first {len(errors)} rows fails; the first one: {errors[0]}")
     return output_type(outputs)
@@ -233,11 +238,8 @@ def _probed(frame: Any, scorer: Scorer, say: Say) -> Any:
 # --- the work ---------------------------------------------------------------------------------------------------------
 
 
-def _scored(
-    frame: Any, scorer: Scorer, settings: JobSettings, storage: Storage, record: JobRecord, say: Say
-) -> tuple[int, int, int]:
-    """Numbers of chunks and rows in all, and of errors in the chunks of this run."""
-    work = ChunkScorer(
+def _work(scorer: Scorer, settings: JobSettings, storage: Storage, record: JobRecord) -> ChunkScorer:
+    return ChunkScorer(
         scorer,
         storage,
         settings.output_format,
@@ -247,17 +249,22 @@ def _scored(
         settings.chunk_rows,
         frozenset(done_chunks(storage)),
     )
-    chunks = with_splits(frame).mapInArrow(work, CHUNKS_TYPE)
+
+
+def _scored(frame: Any, work: ChunkScorer, storage: Storage, say: Say, *, on_driver: bool) -> tuple[int, int, int]:
+    """Numbers of chunks and rows in all, and of errors in the chunks of this run."""
+    n_chunks = n_rows = n_errors = 0
     try:
         with _progress(storage, say):
-            found = chunks.selectExpr(
-                "count(*) c", "coalesce(sum(n_rows), 0) r", "coalesce(sum(n_errors), 0) e"
-            ).first()
+            for chunk in outcomes(with_splits(frame), work, CHUNKS_TYPE, on_driver=on_driver):
+                n_chunks, n_rows, n_errors = n_chunks + 1, n_rows + chunk["n_rows"], n_errors + chunk["n_errors"]
+    except OfflineJobError:
+        raise
     except Exception as error:  # py4j's, Spark's own or a worker's
         raise spark_failure(error) from error
-    if not found.c:  # a reader needs at least one file to know the columns
+    if not n_chunks:
         say("note: the input has no rows")
-    return found.c, found.r, found.e
+    return n_chunks, n_rows, n_errors
 
 
 @contextmanager
