@@ -35,7 +35,7 @@ class Nobody:
 
     def count_fallback(self) -> None: ...
 
-    def default_answer(self, query_id: int, reason: str, seconds: float) -> bytes:
+    def default_answer(self, query_id: int, reason: str, seconds: float, explanation: str | None = None) -> bytes:
         raise AssertionError(f"query {query_id} was not predicted: {reason}")
 
     def refused(self, query: Query, reason: str, now_s: float) -> None:

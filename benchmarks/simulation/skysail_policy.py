@@ -33,7 +33,7 @@ class _Client:
     def count_fallback(self) -> None:
         raise NotImplementedError("simulated applications have no fallback model")
 
-    def default_answer(self, query_id: int, reason: str, seconds: float) -> bytes:
+    def default_answer(self, query_id: int, reason: str, seconds: float, explanation: str | None = None) -> bytes:
         self.ledger.default(self.query, self.query.arrival_s + seconds)
         return b""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import psutil
 import pytest
 from sklearn.linear_model import LinearRegression
 
@@ -22,14 +23,21 @@ pytestmark = pytest.mark.xdist_group("stack-folders")  # one worker runs them al
 SUMS = "def predict(rows):\n    return rows.sum(axis=1)\n"
 
 
+def _command_of(process: psutil.Process) -> list[str]:
+    """Nothing for a process that has ended, be it while it is looked at."""
+    try:
+        return list(process.cmdline())
+    except psutil.NoSuchProcess:  # a zombie is one as well
+        return []
+
+
 class Running(NamedTuple):
     client: Skysail
     data: Path
 
     def containers(self, model: str) -> list[Any]:
         """Processes that serve or load this model."""
-        found = [process for process in processes_of(self.data) if process.is_running()]
-        return [process for process in found if model in process.cmdline()]
+        return [process for process in processes_of(self.data) if model in _command_of(process)]
 
     def stored(self) -> set[str]:
         """Every file of the artifact store."""

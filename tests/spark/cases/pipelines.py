@@ -21,7 +21,7 @@ def churn(spark: Any) -> Case:
 
     cities, plans = ("Ulm", "Bonn", "Köln"), ("small", "large")
     schema = {"city": "string", "plan": "string", "income": "double", "n": "int"}
-    customers = [
+    customers: list[dict[str, Any]] = [
         {"city": cities[number % 3], "plan": plans[number * number % 7 % 2], "income": number * 0.37, "n": number % 5}
         for number in range(90)
     ]
@@ -34,7 +34,7 @@ def churn(spark: Any) -> Case:
     ]
     columns = ", ".join(f"{name} {kind}" for name, kind in {**schema, "label": "double"}.items())
     model = Pipeline(stages=stages).fit(spark.createDataFrame(labelled, columns))
-    strangers = [
+    strangers: list[dict[str, Any]] = [
         {"city": None, "plan": "huge", "income": 31.5, "n": 2},
         {"city": "Ulm", "plan": None, "income": 31.5, "n": 2},
         {"city": "Ulm", "plan": "small", "income": None, "n": 2},
