@@ -34,7 +34,7 @@ down: $(STAMP) ## stop the stack that make up started
 test: $(FRAMEWORKS) ## run the whole test suite
 	@$(BIN)/pytest -n 4 --dist loadgroup -m "not environments"
 
-test-environments: $(FRAMEWORKS) ## run the tests that build environments with real pip, which takes minutes
+test-environments: $(FRAMEWORKS) ## run the tests that build environments with real pip or load heavy frameworks again and again: minutes
 	@$(BIN)/pytest -n 2 --dist loadgroup -m environments
 
 test-torch: $(STAMP) ## run the tests with PyTorch, in an environment of their own (.venv-torch)

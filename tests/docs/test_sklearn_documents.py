@@ -56,6 +56,7 @@ def test_the_example_prints_what_the_page_says_and_is_accelerated(urls: tuple[st
     assert "outputs equal to the last bit" in version.notes[0]
 
 
+@pytest.mark.environments
 def test_every_command_of_the_page_prints_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = (PAGES / "sklearn.md").read_text()
     saving, deploying = re.findall(r"```python\n(.*?)```", page, re.DOTALL)

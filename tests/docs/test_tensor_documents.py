@@ -9,14 +9,14 @@ from harness.console_document import Step, console_steps, run_step, stack_enviro
 ROOT = Path(__file__).parents[2]
 STEP_LIMIT_S = 300.0
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.environments, pytest.mark.timeout(600)]
 
 
 @pytest.mark.parametrize(
     "page",
     [
         pytest.param("tensorflow.md", marks=pytest.mark.xdist_group("tensorflow")),
-        pytest.param("mlflow.md", marks=[pytest.mark.environments, pytest.mark.xdist_group("environments")]),
+        pytest.param("mlflow.md", marks=pytest.mark.xdist_group("environments")),
     ],
 )
 def test_every_command_of_the_page_prints_what_it_says(page: str, tmp_path: Path) -> None:
