@@ -33,6 +33,9 @@ TOLERANCE = (1e-11, 1e-11)
 """Relative and absolute: what differs by 1e-12 after one stage is put through more of them."""
 
 
+# Tunings and one-vs-rest fit on pools of threads that PySpark itself never closes.
+pytestmark = pytest.mark.filterwarnings("ignore:.*Pool.__del__:pytest.PytestUnraisableExceptionWarning")
+
 OUTCOMES: Counter[str] = Counter()
 """How many rows had values, were dropped, or failed."""
 
