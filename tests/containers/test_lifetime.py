@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -110,6 +111,7 @@ def test_a_drain_that_waits_only_for_expired_batches_ends(slow: ContainerProcess
         client.ask(Health(1), HealthReply)
         slow.process.send_signal(signal.SIGTERM)
         slow.wait_for_log("stopping")
+        time.sleep(0.01)  # the second batch has a millisecond
         (tmp_path / "model" / "open").touch()
         replies = sorted([client.receive(), client.receive()], key=lambda reply: isinstance(reply, Refused))
         assert isinstance(replies[0], Result)
