@@ -172,6 +172,15 @@ def test_an_idle_connection_is_closed_without_a_word(client: RawClient, first: b
     assert client.is_ended()
 
 
+@pytest.mark.parametrize("path", PATHS)
+def test_a_connection_that_asks_now_and_then_is_not_idle(client: RawClient, path: str) -> None:
+    until_s = time.monotonic() + 3 * IDLE_TIMEOUT_S
+    while time.monotonic() < until_s:
+        client.send(post(path, {"input": [1], "uid": 1, "label": 1}))
+        assert client.response().status == 200
+        time.sleep(IDLE_TIMEOUT_S / 8)
+
+
 def test_a_connection_that_waits_for_its_answer_is_not_idle(rig: FrontendRig) -> None:
     frontend = rig.serving(*FLAGS)
     wait_s = IDLE_TIMEOUT_S + 1.5  # a sweep comes every half second

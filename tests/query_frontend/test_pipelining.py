@@ -91,6 +91,15 @@ def test_a_fast_prediction_waits_for_the_slow_one_before_it(frontend: FrontendPr
     assert health.json() == {"status": "ok"}
 
 
+def test_what_is_no_request_is_refused_after_the_slow_prediction_before_it(frontend: FrontendProcess) -> None:
+    with RawClient(frontend.port) as client:
+        client.send(predict("doubles", [SLEEP, 0.3]) + b"\x16\x03garbage")
+        slow, refusal = client.responses(2)
+        assert client.is_ended()
+    assert slow.json()["output"] == 0.3
+    assert refusal.status == 400
+
+
 def test_a_connection_serves_one_request_after_the_other(frontend: FrontendProcess) -> None:
     with RawClient(frontend.port) as client:
         for n in range(100):
