@@ -31,11 +31,12 @@ up: $(STAMP) ## start the stack and leave it running (stop it with make down)
 down: $(STAMP) ## stop the stack that make up started
 	@$(BIN)/skysail down
 
+# The suite starts hundreds of Pythons: their bytecode is kept, even where the environment says otherwise.
 test: $(FRAMEWORKS) ## run the whole test suite
-	@$(BIN)/pytest -n 4 --dist loadgroup -m "not environments"
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 4 --dist loadgroup -m "not environments"
 
 test-environments: $(FRAMEWORKS) ## run the tests that build environments with real pip or load heavy frameworks again and again: minutes
-	@$(BIN)/pytest -n 2 --dist loadgroup -m environments
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 2 --dist loadgroup -m environments
 
 test-torch: $(STAMP) ## run the tests with PyTorch, in an environment of their own (.venv-torch)
 	@bash scripts/setup-torch.sh .venv-torch $(BIN)/python && .venv-torch/bin/python -m pytest tests/pytorch

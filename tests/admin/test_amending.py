@@ -12,6 +12,8 @@ from harness.redis_server import RedisServer
 from skysail_admin import Application, InUseError, InvalidRequestError, Model, NotFoundError, Skysail
 from skysail_admin.cli.program import main
 
+pytestmark = pytest.mark.xdist_group("amending")  # one worker runs them all, on one management
+
 
 @pytest.fixture(scope="module")
 def management() -> Iterator[ManagementServer]:

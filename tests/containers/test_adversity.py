@@ -34,6 +34,8 @@ from skysail_container.wire import (
     encode,
 )
 
+pytestmark = pytest.mark.xdist_group("containers-adversity")  # one worker starts the containers that they share
+
 LARGE_OUTPUTS = """
 import numpy as np
 

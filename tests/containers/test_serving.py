@@ -43,6 +43,8 @@ from skysail_container.wire import (
     Welcome,
 )
 
+pytestmark = pytest.mark.xdist_group("containers-serving")  # one worker starts the containers that they share
+
 GATED = '''
 """Its first row names a file: the batch waits until the file is there."""
 import time

@@ -1,12 +1,11 @@
 """docs/models.md and the pages of the frameworks: their commands do what they say, their manifests can be read."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from harness.console_document import Step, console_steps, run_step, stack_environment
+from harness.console_document import console_steps, run_step
 from skysail_container.manifest import read_manifest
 
 ROOT = Path(__file__).parents[2]
@@ -14,22 +13,16 @@ PAGES = [ROOT / "docs" / "models.md", *sorted((ROOT / "docs" / "models").glob("*
 STEP_TIMEOUT_S = 80.0
 
 
-@pytest.fixture(scope="module")
-def environment() -> Iterator[dict[str, str]]:
-    with stack_environment() as environment:
-        run_step(Step("skysail up --detach", []), environment, ROOT, STEP_TIMEOUT_S)
-        yield environment
-
-
+@pytest.mark.xdist_group("documents")
 @pytest.mark.parametrize("framework", ["onnx", "xgboost", "lightgbm", "schema", "folder", "runtime"])
 def test_every_command_of_a_page_prints_what_the_page_says(
-    environment: dict[str, str], tmp_path: Path, framework: str
+    running_environment: dict[str, str], tmp_path: Path, framework: str
 ) -> None:
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     steps = console_steps((ROOT / "docs" / "models" / f"{framework}.md").read_text())
     assert steps
     for step in steps:
-        run_step(step, environment, tmp_path, STEP_TIMEOUT_S)
+        run_step(step, running_environment, tmp_path, STEP_TIMEOUT_S)
 
 
 def test_every_manifest_that_a_page_shows_can_be_read(tmp_path: Path) -> None:

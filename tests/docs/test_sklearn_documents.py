@@ -1,10 +1,8 @@
 """docs/models/sklearn.md and metrics.md, run as they stand."""
 
-import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +10,6 @@ import httpx
 import pytest
 
 from harness.console_document import Step, console_steps, run_step, stack_environment
-from harness.free_ports import free_ports
-from harness.local_stack import data_folder
 from harness.wait_until import wait_until
 from skysail_admin import Skysail
 
@@ -25,24 +21,13 @@ pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture
-def urls() -> Iterator[tuple[str, str]]:
-    """Management's and the frontend's address in a stack of this test's own."""
-    query_port, management_port = free_ports(2)
-    with data_folder() as folder:
-        environment = {
-            **os.environ,
-            "SKYSAIL_DATA_DIR": str(folder),
-            "SKYSAIL_QUERY_PORT": str(query_port),
-            "SKYSAIL_MANAGEMENT_PORT": str(management_port),
-        }
-        command = [sys.executable, "-m", "skysail_admin"]
-        try:
-            subprocess.run([*command, "up", "--detach"], env=environment, check=True, capture_output=True)
-            yield f"http://127.0.0.1:{management_port}", f"http://127.0.0.1:{query_port}"
-        finally:
-            subprocess.run([*command, "down"], env=environment, check=False, capture_output=True)
+def urls(running_environment: dict[str, str]) -> tuple[str, str]:
+    """Management's and the frontend's address."""
+    management, queries = (f"http://127.0.0.1:{running_environment[f'SKYSAIL_{part}_PORT']}" for part in PARTS)
+    return management, queries
 
 
+@pytest.mark.xdist_group("documents")
 def test_the_example_prints_what_the_page_says_and_is_accelerated(urls: tuple[str, str]) -> None:
     shown = re.search(r"\$ python (examples/sklearn_model\.py)\n(.+)\n", (PAGES / "sklearn.md").read_text())
     assert shown is not None
@@ -78,6 +63,7 @@ def test_every_command_of_the_page_prints_what_it_says(tmp_path: Path, monkeypat
             assert "100 of them with expected outputs" in " ".join(skysail.version("tumours", 5).notes)
 
 
+@pytest.mark.xdist_group("documents")
 def test_the_models_own_metrics_are_shown_with_where_they_come_from(urls: tuple[str, str], tmp_path: Path) -> None:
     page = (PAGES / "metrics.md").read_text()
     source = re.search(r"```python\n(.*?)```", page, re.DOTALL)

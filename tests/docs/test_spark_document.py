@@ -3,12 +3,11 @@
 import doctest
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from harness.console_document import Step, console_steps, run_step, stack_environment
+from harness.console_document import console_steps, run_step
 from harness.spark_models import stored_pipeline, written_pipeline
 from skysail_container.spark.support_table import main, with_tables
 
@@ -19,12 +18,6 @@ STEP_TIMEOUT_S = 80.0
 @pytest.fixture
 def page() -> str:
     return PAGE.read_text("utf-8")
-
-
-@pytest.fixture(scope="module")
-def environment() -> Iterator[dict[str, str]]:
-    with stack_environment() as environment:
-        yield environment
 
 
 def test_the_tables_are_what_can_be_scored_today(page: str) -> None:
@@ -56,8 +49,9 @@ def test_the_python_of_the_page_gives_what_it_says(page: str, tmp_path: Path, mo
     assert ran.failed == 0
 
 
+@pytest.mark.xdist_group("documents")
 def test_the_commands_of_the_page_serve_the_stage_that_it_writes(
-    page: str, tmp_path: Path, environment: dict[str, str]
+    page: str, tmp_path: Path, running_environment: dict[str, str]
 ) -> None:
     source = re.search(r"```python\n(# stages\.py\n.*?)```", page, re.DOTALL)
     assert source is not None
@@ -67,7 +61,7 @@ def test_the_commands_of_the_page_serve_the_stage_that_it_writes(
     (tmp_path / "ratios" / "stages.py").write_text(source[1])
     row = {"input": {"spent": 30.0, "income": 60.0}, "output": 0.5}
     (tmp_path / "ratios" / "validation.jsonl").write_text(json.dumps(row))
-    steps = [Step("skysail up --detach", []), *console_steps(page)]
-    assert len(steps) > 4
+    steps = console_steps(page)
+    assert len(steps) > 3
     for step in steps:
-        run_step(step, environment, tmp_path, STEP_TIMEOUT_S)
+        run_step(step, running_environment, tmp_path, STEP_TIMEOUT_S)

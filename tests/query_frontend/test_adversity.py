@@ -16,6 +16,8 @@ from harness.registry_samples import a_replica
 from harness.wait_until import wait_until
 from skysail_management.records import InputType, Link
 
+pytestmark = pytest.mark.xdist_group("frontend-adversity")  # one worker starts the frontend that most of them ask
+
 
 @pytest.fixture(scope="module")
 def frontend(rig: FrontendRig) -> FrontendProcess:

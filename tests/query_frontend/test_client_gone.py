@@ -8,6 +8,8 @@ from harness.probe_model import SLEEP
 from harness.raw_http import RawClient, get, post, predict
 from harness.wait_until import wait_until
 
+pytestmark = pytest.mark.xdist_group("frontends")  # one worker starts the frontends that these modules share
+
 LANES = ["--lane=on", "--lane=off"]
 WORK_S = 0.5
 

@@ -18,6 +18,8 @@ from harness.frontend_process import FrontendProcess
 from harness.frontend_rig import EXAMPLES, SCHEMAS, FrontendRig
 from harness.raw_http import ConnectionEndedError, RawClient, Response
 
+pytestmark = pytest.mark.xdist_group("frontends")  # one worker starts the frontends that these modules share
+
 N_SEEDS, N_PER_SEED = 12, 500
 """Six thousand requests, the same in every run."""
 

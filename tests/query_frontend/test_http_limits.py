@@ -13,6 +13,8 @@ from harness.probe_model import SLEEP
 from harness.raw_http import TIMEOUT_S, RawClient, Response, chunked, get, post, predict
 from harness.wait_until import wait_until
 
+pytestmark = pytest.mark.xdist_group("frontend-limits")  # one worker runs them all, on one frontend
+
 MAX_BODY_BYTES, MAX_HEADER_BYTES = 100_000, 32 * 1024
 RECEIVE_TIMEOUT_S, IDLE_TIMEOUT_S = 0.6, 1.2
 FLAGS = (

@@ -40,6 +40,7 @@ def best_fixed_rate() -> float:
 # --- any load ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.xdist_group("best-fixed-rate")  # one worker finds it
 @pytest.mark.parametrize("factor", [1.0, 1.5, 2.0, 3.0])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_goodput_above_capacity_is_that_of_the_best_fixed_size(factor: float, seed: int) -> None:

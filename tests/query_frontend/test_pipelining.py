@@ -10,6 +10,8 @@ from harness.frontend_rig import FrontendRig
 from harness.probe_model import SLEEP
 from harness.raw_http import RawClient, Response, chunked, get, post, predict
 
+pytestmark = pytest.mark.xdist_group("frontends")  # one worker starts the frontends that these modules share
+
 LANES = ["--lane=on", "--lane=off"]
 
 Expected = Callable[[Response], bool]

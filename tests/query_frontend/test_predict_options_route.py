@@ -10,6 +10,8 @@ from harness.probe_model import SLEEP
 from harness.raw_http import RawClient, chunked, post, predict
 from harness.wait_until import wait_until
 
+pytestmark = pytest.mark.xdist_group("frontends")  # one worker starts the frontends that these modules share
+
 
 @pytest.fixture(params=["--lane=on", "--lane=off"])
 def frontend(rig: FrontendRig, request: pytest.FixtureRequest) -> FrontendProcess:

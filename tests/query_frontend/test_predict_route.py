@@ -23,6 +23,8 @@ from harness.registry_samples import a_model, a_replica, a_version
 from harness.wait_until import wait_until
 from skysail_management.records import InputType, Link
 
+pytestmark = pytest.mark.xdist_group("frontends")  # one worker starts the frontends that these modules share
+
 TYPES = [input_type.value for input_type in EXAMPLES]
 
 NO_MODEL = "No connected models found for query"
