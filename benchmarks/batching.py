@@ -82,7 +82,7 @@ class Bench:
         pool = self.folder / "pool.txt"
         if not pool.exists():
             write_pool(pool, 5000, N_FEATURES)
-        self.load.run(served.port, PATH, pool, connections, WARM_UP_S)
+        self.load.run(served.port, PATH, pool, connections, min(WARM_UP_S, self.seconds))
         seen = self.load.run(served.port, PATH, pool, connections, self.seconds, looks=looks)
         one = Measured(row, served.model, setting, connections, seen)
         self.measured.append(one)
@@ -267,7 +267,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--models", nargs="+", choices=CLOSED_MODELS, default=CLOSED_MODELS, help="of row `fixed`")
     parser.add_argument("--sizes", nargs="+", type=int, default=SIZES, help="of row `fixed`")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=3, help="length of each measurement (default 3)")
+    parser.add_argument("--seconds", type=float, default=3.0, help="length of each measurement (default 3)")
     parser.add_argument("--load", choices=("wrk", "python"), help="default: wrk if it is installed")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the figures")
     return parser.parse_args(arguments)

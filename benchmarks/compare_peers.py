@@ -41,6 +41,8 @@ from benchmarks.server_process import ServerError
 __all__ = ["main"]
 
 RESULTS = Path(__file__).parent / "results"
+QUICK_S = 0.3
+"""Of each load. wrk makes it a second."""
 START_S = 8.0
 """A guess at what starting and stopping a contestant take, for the estimate."""
 BROKEN = (ServerError, LoadError, ClosedLoopError, OpenLoopError, PeerEnvironmentError, OSError)
@@ -182,13 +184,13 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS), help="default: all")
     parser.add_argument("--rounds", type=int, default=3, help="each starts every contestant anew (default 3)")
     parser.add_argument("--seconds", type=int, default=8, help="length of the closed and of the open loop (default 8)")
-    parser.add_argument("--quick", action="store_true", help="one round, loads of one second: a smoke run, no figures")
+    parser.add_argument("--quick", action="store_true", help="one round of short loads: a smoke run, no figures")
     parser.add_argument("--load", choices=("wrk", "python"), help="default: wrk if it is installed")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the results")
     options = parser.parse_args(arguments)
     options.durations = Durations(4.0, options.seconds, max(1, options.seconds // 2), options.seconds)
     if options.quick:
-        options.rounds, options.durations = 1, Durations(1.0, 1.0, 1.0, 1.0)
+        options.rounds, options.durations = 1, Durations(QUICK_S, QUICK_S, QUICK_S, QUICK_S)
     return options
 
 

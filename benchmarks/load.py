@@ -40,7 +40,7 @@ class Load(Protocol):
 
 
 class WrkLoad:
-    """wrk with one thread and `queries.lua`: every query of all runs differs."""
+    """wrk with one thread and `queries.lua`: every query of all runs differs. It runs whole seconds, at least one."""
 
     name = "wrk"
 
@@ -48,8 +48,16 @@ class WrkLoad:
         self._blocks = itertools.count()
 
     def run(self, port: int, path: str, pool: Path, connections: int, duration_s: float, looks: bool = True) -> Summary:
-        command = ["wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{duration_s:.0f}s"]
-        command += ["--timeout", "10s", "--script", str(WRK_SCRIPT), f"http://{HOST}:{port}{path}"]
+        command = ["wrk", "--threads", "1", "--connections", str(connections)]
+        command += [
+            "--duration",
+            f"{max(1.0, duration_s):.0f}s",
+            "--timeout",
+            "10s",
+            "--script",
+            str(WRK_SCRIPT),
+            f"http://{HOST}:{port}{path}",
+        ]
         command += ["--", str(pool), str(next(self._blocks) * MAX_QUERIES_PER_RUN), *(["look"] if looks else [])]
         cpu_before_s = _children_cpu_s()
         done = subprocess.run(command, capture_output=True, text=True, timeout=duration_s + MARGIN_S, check=False)

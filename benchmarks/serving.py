@@ -33,6 +33,8 @@ __all__ = ["main"]
 
 RESULTS = Path(__file__).parent / "results"
 WARM_UP_S = 1.0
+QUICK_S = 0.3
+"""Of the warm-up too. wrk makes it a second."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,7 +64,8 @@ def _run(options: argparse.Namespace) -> None:
                 rounds.append(one)
                 _show_progress(done, _n_rounds(options), one)
     _show(options.cases, rounds)
-    settings = {"load": load.name, "n_rounds": options.rounds, "round_s": options.seconds, "warm_up_s": WARM_UP_S}
+    durations = {"round_s": options.seconds, "warm_up_s": options.warm_up_s}
+    settings = {"load": load.name, "n_rounds": options.rounds, **durations}
     print(f"\nevery round: {write_results(options.results, machine, settings, rounds, judge(rounds))}")
 
 
@@ -73,7 +76,7 @@ def _rounds(
         for number in range(options.rounds):
             names = [name for name in case.contestants if name in contestants]
             for name in _rotated(names, number):
-                yield _measure(load, case, number, contestants[name], pools[case.name], options.seconds)
+                yield _measure(load, case, number, contestants[name], pools[case.name], options)
 
 
 def _rotated(names: Sequence[str], by: int) -> list[str]:
@@ -81,11 +84,13 @@ def _rotated(names: Sequence[str], by: int) -> list[str]:
     return [*names[start:], *names[:start]]
 
 
-def _measure(load: Load, case: Case, number: int, contestant: Contestant, pool: Path, seconds: float) -> Round:
-    load.run(contestant.port, PREDICT_PATH, pool, case.connections, WARM_UP_S)
+def _measure(
+    load: Load, case: Case, number: int, contestant: Contestant, pool: Path, options: argparse.Namespace
+) -> Round:
+    load.run(contestant.port, PREDICT_PATH, pool, case.connections, options.warm_up_s)
     n_defaults_before = contestant.n_defaults()
     cpu_before_s, busy_before_s, started_at = contestant.cpu_s(), machine_busy_s(), monotonic()
-    seen = load.run(contestant.port, PREDICT_PATH, pool, case.connections, seconds, looks=False)
+    seen = load.run(contestant.port, PREDICT_PATH, pool, case.connections, options.seconds, looks=False)
     elapsed_s, busy_s = monotonic() - started_at, machine_busy_s() - busy_before_s
     server_cpu_s = {name: cpu_s - cpu_before_s[name] for name, cpu_s in contestant.cpu_s().items()}
     seen = replace(seen, defaults=contestant.n_defaults() - n_defaults_before)
@@ -106,7 +111,7 @@ def _n_rounds(options: argparse.Namespace) -> int:
 def _introduce(load: Load, options: argparse.Namespace) -> None:
     if load.name == "python" and shutil.which("wrk") is None:
         print(f"wrk is not on PATH, the Python load is used ({how_to_install_wrk()})")
-    estimate_s = _n_rounds(options) * (options.seconds + WARM_UP_S + 0.5)
+    estimate_s = _n_rounds(options) * (options.seconds + options.warm_up_s + 0.5)
     print(
         f"load by {load.name}; {options.rounds} rounds of {options.seconds:g} s, about {estimate_s:.0f} s", flush=True
     )
@@ -144,15 +149,16 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure Skysail against its baselines in one run.")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=6, help="length of each measurement (default 6)")
-    parser.add_argument("--quick", action="store_true", help="one round of one second: a smoke run, no figures")
+    parser.add_argument("--quick", action="store_true", help="one short round: a smoke run, no figures")
     parser.add_argument("--load", choices=("wrk", "python"), help="default: wrk if it is installed")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the raw figures")
     parser.add_argument("--cases", nargs="+", choices=[case.name for case in CASES], help="default: all")
     parser.add_argument("--contestants", nargs="+", choices=(ECHO, FASTAPI, SKYSAIL), default=(ECHO, FASTAPI, SKYSAIL))
     options = parser.parse_args(arguments)
     options.cases = [case for case in CASES if options.cases is None or case.name in options.cases]
+    options.warm_up_s = WARM_UP_S
     if options.quick:
-        options.rounds, options.seconds = 1, 1
+        options.rounds, options.seconds, options.warm_up_s = 1, QUICK_S, QUICK_S
     return options
 
 

@@ -11,7 +11,7 @@ from benchmarks.batching import main
 
 @pytest.mark.timeout(180)
 def test_a_row_is_measured_and_written_down(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    few = ["--models", "sum", "--sizes", "32", "--rounds", "1", "--seconds", "1", "--load", "python"]
+    few = ["--models", "sum", "--sizes", "32", "--rounds", "1", "--seconds", "0.3", "--load", "python"]
     assert main(["--rows", "fixed", *few, "--results", str(tmp_path)]) == 0
     (path,) = tmp_path.glob("batching-*.json")
     document = json.loads(path.read_text())
