@@ -66,20 +66,20 @@ def test_a_difference_is_listed_and_gives_exit_code_1(capsys: pytest.CaptureFixt
 
 
 @pytest.mark.parametrize(
-    ("source", "said"),
+    ("source", "timeout_s", "said"),
     [
-        ("raise RuntimeError('no licence')\n", "RuntimeError: no licence"),
-        ("import os\nos._exit(7)\n", "the container ended with exit code 7"),
-        ("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n", "the container ended with signal 11"),
-        ("while True: pass\n", "within 6 s"),
+        ("raise RuntimeError('no licence')\n", "20", "RuntimeError: no licence"),
+        ("import os\nos._exit(7)\n", "20", "the container ended with exit code 7"),
+        ("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n", "20", "the container ended with signal 11"),
+        ("while True: pass\n", "2", "within 2 s"),
     ],
 )
 def test_whatever_a_model_does_its_test_ends_with_a_reason(
-    source: str, said: str, capsys: pytest.CaptureFixture[str]
+    source: str, timeout_s: str, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("mine").mkdir()
     Path("mine/model.py").write_text(source)
-    code, document = run(capsys, "model", "test", "mine", "-t", "json", "--timeout", "6")
+    code, document = run(capsys, "model", "test", "mine", "-t", "json", "--timeout", timeout_s)
     assert code in (1, 7, 8)
     text = document["error"] if isinstance(document["error"], str) else document["error"]["message"]
     assert said in text

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.console_document import Step, console_steps, run_step, stack_environment
+from harness.console_document import console_steps, run_step
 from skysail_admin import Skysail
 from skysail_admin.cli import main
 from skysail_admin.cli.exit_codes import EXIT_CODES
@@ -35,10 +35,12 @@ def test_every_exit_code_is_in_the_document() -> None:
         assert f"| {code} |" in DOCUMENT
 
 
-def test_the_commands_for_model_folders_print_what_the_document_says(tmp_path: Path) -> None:
+@pytest.mark.xdist_group("documents")
+def test_the_commands_for_model_folders_print_what_the_document_says(
+    running_environment: dict[str, str], tmp_path: Path
+) -> None:
     _, _, rest = DOCUMENT.partition("## Make, test, package and inspect a model folder\n")
     steps = console_steps(rest.partition("\n## ")[0])
     assert [step.command.split()[2] for step in steps] == ["init", "test", "package", "deploy", "inspect"]
-    with stack_environment() as environment:
-        for step in [Step("skysail up --detach", []), *steps]:
-            run_step(step, environment, tmp_path, timeout_s=60)
+    for step in steps:
+        run_step(step, running_environment, tmp_path, timeout_s=60)
