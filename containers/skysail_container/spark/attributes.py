@@ -7,10 +7,16 @@ others read them from the stages before, so that they are passed on while stages
 from dataclasses import dataclass, replace
 from typing import Final, Literal, Self
 
-__all__ = ["MAX_DESCRIBED", "Attribute", "AttributeGroup", "nominal", "numeric"]
+__all__ = ["FIRST_ROWS", "MAX_DESCRIBED", "UNKNOWN", "Attribute", "AttributeGroup", "nominal", "numeric"]
 
 MAX_DESCRIBED: Final = 1 << 16
 """Of longer vectors only the size is passed on: features made by hashing are many, and nobody calls them by name."""
+
+UNKNOWN: Final = -1
+"""The size of vectors that no stage has stated."""
+
+FIRST_ROWS: Final = -2
+"""The size of vectors that Spark takes from the first row of its table. A single row does not tell it beforehand."""
 
 Kind = Literal["numeric", "nominal", "binary"]
 
@@ -42,7 +48,7 @@ class Attribute:
 class AttributeGroup:
     """Of all features of a vector, or the one of a scalar column (`size` 1).
 
-    Without `attributes` only the size is known, and where that is -1 nothing.
+    Without `attributes` only the size is known, and where that is negative (`UNKNOWN`, `FIRST_ROWS`) nothing.
     """
 
     size: int

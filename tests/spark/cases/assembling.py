@@ -119,6 +119,19 @@ def assembler_of_vectors_keeps(spark: Any) -> Case:
 
 
 @spark_case
+def assembler_keeps_what_was_assembled(spark: Any) -> Case:
+    """Of vectors whose size nobody stated: Spark takes it from the first row, but other rows may be longer."""
+    stages = [
+        VectorAssembler(inputCols=["u", "a"], outputCol="whole", handleInvalid="skip"),
+        VectorAssembler(inputCols=["a", "whole"], outputCol="features", handleInvalid="keep"),
+    ]
+    rows = [{"u": row["u"], "a": row["a"]} for row in MIXED_ROWS]
+    rows += [{"u": dense(1.0), "a": 2.0}, {"u": sparse(6, {2: 1.0}), "a": None}, {"u": sparse(6, {2: 1.0}), "a": 0.0}]
+    schema = {"u": "vector", "a": "double"}
+    return Case(Pipeline(stages=stages).fit(spark.createDataFrame(rows[:1])), schema, rows)
+
+
+@spark_case
 def size_hint_errors(spark: Any) -> Case:
     return Case(VectorSizeHint(inputCol="u", size=3), MIXED, MIXED_ROWS)
 

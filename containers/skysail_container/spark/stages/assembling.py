@@ -6,7 +6,15 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final, Self
 
-from skysail_container.spark.attributes import MAX_DESCRIBED, Attribute, AttributeGroup, numeric
+from skysail_container.spark.attributes import (
+    FIRST_ROWS,
+    MAX_DESCRIBED,
+    UNKNOWN,
+    Attribute,
+    AttributeGroup,
+    numeric,
+)
+from skysail_container.spark.errors import UnsupportedStageError
 from skysail_container.spark.registry import spark_stage
 from skysail_container.spark.schema import BOOLEAN, DOUBLE, FLOAT, VECTOR, VOID, Column, Schema
 from skysail_container.spark.stage import Bound, Row, Score, Stage
@@ -35,7 +43,8 @@ class VectorAssembler(Stage):
     """Numbers and vectors one after another, in the form that takes less memory.
 
     Of vectors whose size no stage before has stated, the attributes of the output are not known: Spark takes the size
-    from the first row of the table. Source: org.apache.spark.ml.feature.VectorAssembler.
+    from the first row of the table, or refuses them if nulls are to be kept. What is assembled of such vectors is never
+    null, so that nobody needs its size. Source: org.apache.spark.ml.feature.VectorAssembler.
     """
 
     uid: str
@@ -57,10 +66,10 @@ class VectorAssembler(Stage):
         output = Column(VECTOR, self._attributes(columns))
         return Bound(schema.with_output(self.uid, self.output_column, output), self._score(columns))
 
-    def _attributes(self, columns: Sequence[Column]) -> AttributeGroup | None:
+    def _attributes(self, columns: Sequence[Column]) -> AttributeGroup:
         sizes = [_size(column) if column.type == VECTOR else 1 for column in columns]
         if any(size < 0 for size in sizes):
-            return None
+            return AttributeGroup(FIRST_ROWS)
         if sum(sizes) > MAX_DESCRIBED:
             return AttributeGroup(sum(sizes))
         features: list[Attribute] = []
@@ -72,13 +81,23 @@ class VectorAssembler(Stage):
         column = schema.column(self.uid, name)
         if not (column.is_numeric or column.type in (BOOLEAN, VECTOR, VOID)):
             raise self.error(f"numbers, booleans or vectors are expected, this is {column.type}", column=name)
-        if column.type == VECTOR and self.handle_invalid == "keep" and not 0 <= _size(column) <= _MAX_KEPT:
-            size = "not known" if _size(column) < 0 else str(_size(column))
+        if column.type == VECTOR and self.handle_invalid == "keep":
+            self._check_kept(name, _size(column))
+        return column
+
+    def _check_kept(self, name: str, size: int) -> None:
+        """
+        :raises StageError: Spark does not take the vectors either.
+        :raises UnsupportedStageError: they are too long here.
+        """
+        if size == UNKNOWN:
             reason = (
-                f"the size of its vectors is {size}, so that nulls cannot be kept; let a VectorSizeHint come before"
+                "the size of its vectors is not known, so that nulls cannot be kept; let a VectorSizeHint come before"
             )
             raise self.error(reason, column=name)
-        return column
+        if size > _MAX_KEPT:
+            reason = f"the size of its vectors is {size}, and nulls are kept of up to {_MAX_KEPT} numbers"
+            raise UnsupportedStageError(self.uid, reason, column=name)
 
     def _score(self, columns: Sequence[Column]) -> Score:
         target, fault, parts = self.output_column, self._fault, self._parts(columns)
@@ -98,7 +117,9 @@ class VectorAssembler(Stage):
         named = zip(self.input_columns, columns, strict=True)
         for is_vector, group in groupby(named, key=lambda one: one[1].type == VECTOR):
             if is_vector:
-                parts += [_vector(name, _size(column) if keeps else None) for name, column in group]
+                parts += [
+                    _vector(name, _size(column) if keeps and _size(column) >= 0 else None) for name, column in group
+                ]
             else:
                 parts.append(_numbers(list(group), keeps))
         return parts
@@ -191,8 +212,8 @@ def _sparse(parts: Sequence[Any], size: int) -> SparseVector:
 
 
 def _size(column: Column) -> int:
-    """Of its vectors; -1: not known."""
-    return -1 if column.attributes is None else column.attributes.size
+    """Of its vectors; negative: not known."""
+    return UNKNOWN if column.attributes is None else column.attributes.size
 
 
 def _features(name: str, column: Column) -> list[Attribute]:
@@ -237,7 +258,7 @@ class VectorSizeHint(Stage):
     def bind(self, schema: Schema) -> Bound:
         found = schema.column(self.uid, self.column, VECTOR)
         known = _size(found)
-        if known not in (-1, self.size):
+        if known >= 0 and known != self.size:
             raise self.error(f"its vectors have {known} features already, not {self.size}", column=self.column)
         group = AttributeGroup(self.size) if known < 0 else found.attributes
         after = schema.with_column(self.column, Column(VECTOR, group))

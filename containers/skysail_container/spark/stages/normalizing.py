@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from operator import mul
 from typing import Self
 
-from skysail_container.spark.attributes import AttributeGroup
+from skysail_container.spark.attributes import UNKNOWN, AttributeGroup
 from skysail_container.spark.java_math import power
 from skysail_container.spark.registry import spark_stage
 from skysail_container.spark.schema import VECTOR, Schema
@@ -62,7 +62,7 @@ def same_size(schema: Schema, stage: str, name: str) -> AttributeGroup | None:
     :raises StageError: the input is missing or holds no vectors.
     """
     attributes = schema.column(stage, name, VECTOR).attributes
-    return AttributeGroup(attributes.size) if attributes is not None and attributes.size >= 0 else None
+    return AttributeGroup(attributes.size) if attributes is not None and attributes.size != UNKNOWN else None
 
 
 def _norm(p: float) -> Callable[[Sequence[float]], float]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
-from skysail_container.spark.attributes import AttributeGroup
+from skysail_container.spark.attributes import UNKNOWN, AttributeGroup
 from skysail_container.spark.errors import UnsupportedStageError
 from skysail_container.spark.registry import spark_stage
 from skysail_container.spark.schema import VECTOR, Column, Schema
@@ -44,7 +44,7 @@ class VectorSlicer(Stage):
 
     def bind(self, schema: Schema) -> Bound:
         source, target = self.input_column, self.output_column
-        group = schema.column(self.uid, source, VECTOR).attributes or AttributeGroup(-1)
+        group = schema.column(self.uid, source, VECTOR).attributes or AttributeGroup(UNKNOWN)
         selected = (*self.indices, *(self._index_of(name, group) for name in self.names))
         if len(set(selected)) != len(selected):
             raise self.error("its indices and names select a feature twice", column=source)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final, Self
 
-from skysail_container.spark.attributes import Attribute, AttributeGroup
+from skysail_container.spark.attributes import UNKNOWN, Attribute, AttributeGroup
 from skysail_container.spark.column_pairs import ColumnPairs, column_pairs
 from skysail_container.spark.java_numbers import double_text
 from skysail_container.spark.registry import spark_stage
@@ -50,8 +50,8 @@ class Binarizer(Stage):
             if found.type == VECTOR:
                 if threshold != threshold:
                     raise self.error("vectors have no threshold of NaN", column=source)
-                size = found.attributes.size if found.attributes is not None else -1
-                attributes = AttributeGroup(size) if size >= 0 else None
+                size = found.attributes.size if found.attributes is not None else UNKNOWN
+                attributes = AttributeGroup(size) if size != UNKNOWN else None
                 scores.append(self._of_vectors(source, target, threshold))
             else:
                 attributes = AttributeGroup(1, (Attribute("binary", target),))

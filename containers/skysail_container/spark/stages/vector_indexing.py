@@ -57,7 +57,7 @@ class VectorIndexerModel(Stage):
     def bind(self, schema: Schema) -> Bound:
         source, target, n_features = self.input_column, self.output_column, self.n_features
         found = schema.column(self.uid, source, VECTOR)
-        if found.attributes is not None and found.attributes.size not in (-1, n_features):
+        if found.attributes is not None and found.attributes.size >= 0 and found.attributes.size != n_features:
             reason = f"the model was fitted on {n_features} features, this column has {found.attributes.size}"
             raise self.error(reason, column=source)
         in_order = tuple(sorted(self.categories.items()))
