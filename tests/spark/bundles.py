@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["BundleNode", "doubles", "tensor", "texts", "write_bundle"]
+__all__ = ["BundleNode", "Value", "doubles", "longs", "tensor", "tensors", "texts", "write_bundle"]
 
 Value = Mapping[str, Any]
 
@@ -20,6 +20,14 @@ def texts(*values: str) -> Value:
 
 def doubles(*values: float) -> Value:
     return {"type": "list", "double": list(values)}
+
+
+def longs(*values: int) -> Value:
+    return {"type": "list", "long": list(values)}
+
+
+def tensors(*values: Value) -> Value:
+    return {"type": "list", "tensor": list(values)}
 
 
 def tensor(*values: float, shape: Sequence[int] = ()) -> Value:
@@ -36,6 +44,10 @@ class BundleNode:
     nodes: Sequence["BundleNode"] = ()
     trees: Sequence[Sequence[Mapping[str, Any]]] = ()
     """Of each tree its nodes, as JSON has them."""
+    models: Sequence["BundleNode"] = ()
+    """Of one_vs_rest: without columns."""
+    clusters: Sequence[Mapping[str, Any]] = ()
+    """Of bisecting_k_means the nodes of its tree, as JSON has them."""
 
 
 def write_bundle(path: Path, root: BundleNode, protobuf: bool = False) -> Path:
@@ -56,7 +68,7 @@ def write_bundle(path: Path, root: BundleNode, protobuf: bool = False) -> Path:
 
 def _add(files: dict[str, bytes], folder: str, node: BundleNode, protobuf: bool) -> None:
     attributes = dict(node.attributes)
-    if node.nodes:
+    if node.op == "pipeline":
         attributes["nodes"] = texts(*(f"n{number}" for number in range(len(node.nodes))))
     if node.trees and node.op.startswith(("random_forest", "gbt")):
         attributes["trees"] = texts(*(f"tree{number}" for number in range(len(node.trees))))
@@ -66,8 +78,14 @@ def _add(files: dict[str, bytes], folder: str, node: BundleNode, protobuf: bool)
     elif node.trees:
         extension = "pb" if protobuf else "json"
         files[f"{folder}/tree.{extension}"] = (_tree_pb if protobuf else _tree_json)(node.trees[0])
+    if node.clusters:
+        extension = "pb" if protobuf else "json"
+        files[f"{folder}/tree.{extension}"] = (_clusters_pb if protobuf else _tree_json)(node.clusters)
     for number, child in enumerate(node.nodes):
         _add(files, f"{folder}/n{number}.node", child, protobuf)
+    for number, model in enumerate(node.models):
+        _add(files, f"{folder}/model{number}", model, protobuf)
+        del files[f"{folder}/model{number}/node.{'pb' if protobuf else 'json'}"]
     if protobuf:
         listed = b"".join(
             _field(1, _field(1, key.encode()) + _field(2, _value(one))) for key, one in attributes.items()
@@ -105,7 +123,8 @@ def _value(value: Value) -> bytes:
         return _field(3, _tensor(value))
     if value.get("type") == "list":
         content = b"".join(_field(2, one.encode()) for one in value.get("string", ()))
-        content += _field(3, b"".join(_varint(one) for one in value.get("int", ())))
+        for number, key in ((3, "int"), (4, "long")):
+            content += _field(number, b"".join(_varint(one) for one in value.get(key, ())))
         content += _field(6, struct.pack(f"<{len(value.get('double', ()))}d", *value.get("double", ())))
         return _field(2, content + b"".join(_field(8, _tensor(one)) for one in value.get("tensor", ())))
     content = b""
@@ -138,6 +157,18 @@ def _tree_pb(nodes: Sequence[Mapping[str, Any]]) -> bytes:
     return content
 
 
+def _clusters_pb(nodes: Sequence[Mapping[str, Any]]) -> bytes:
+    """A negative index is written as a positive one of 32 bits."""
+    content = b""
+    for node in nodes:
+        message = _varint(1 << 3) + _varint(node["index"] & 0xFFFFFFFF)
+        message += _varint(2 << 3 | 1) + struct.pack("<d", node["norm"])
+        message += _field(3, struct.pack(f"<{len(node['values'])}d", *node["values"]))
+        message += _varint(4 << 3) + _varint(node["numChildren"])
+        content += struct.pack(">i", len(message)) + message
+    return content
+
+
 def _tree_node(node: Mapping[str, Any]) -> bytes:
     if node["type"] == "leaf":
         return _field(2, _field(1, struct.pack(f"<{len(node['values'])}d", *node["values"])))
@@ -156,7 +187,9 @@ def _field(number: int, content: bytes) -> bytes:
 
 
 def _varint(value: int) -> bytes:
+    """Negative numbers have 64 bits."""
     content = b""
+    value &= (1 << 64) - 1
     while value >= 0x80:
         content += bytes([value & 0x7F | 0x80])
         value >>= 7

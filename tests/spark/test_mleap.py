@@ -230,5 +230,5 @@ def test_nodes_do_not_lead_out_of_the_bundle(tmp_path: Path) -> None:
     model["attributes"]["nodes"]["string"] = ["../../outside"]
     (folder / "root/model.json").write_text(json.dumps(model))
     write_bundle(tmp_path / "outside.node", root)
-    with pytest.raises(StageError, match="has no root"):
+    with pytest.raises(StageError, match="is not the name of a folder within it"):
         load_pipeline(folder)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from skysail_container.spark.mleap.operators import OPERATORS
+from skysail_container.spark.mleap.operators import OPERATORS, REFUSED
 from skysail_container.spark.registry import StageKind, known_stages
 
 __all__ = ["BEGIN", "END", "main", "support_tables", "with_tables"]
@@ -40,8 +40,18 @@ def support_tables() -> str:
     tables = [
         f"### {group}\n\n{_HEAD}\n" + "\n".join(map(_line, members)) for group, members in groupby(in_order, _group)
     ]
-    operators = ", ".join([f"`{name}`" for name in sorted([*OPERATORS, "pipeline"])])
-    return "\n\n".join([*tables, f"### Operators of MLeap\n\n{operators}"])
+    return "\n\n".join([*tables, f"### Operators of MLeap\n\n{_operators()}"])
+
+
+def _operators() -> str:
+    """Those that are scored, then those that are refused."""
+    scored = {name: (f"as {one.stage.spark_name}", one.note) for name, one in OPERATORS.items()}
+    scored["pipeline"] = ("as PipelineModel", "")
+    refused = {name: ("refused", reason) for name, reason in REFUSED.items()}
+    lines = [
+        f"| `{name}` | {how} | {note} |" for names in (scored, refused) for name, (how, note) in sorted(names.items())
+    ]
+    return "| operator | is scored | remarks |\n|---|---|---|\n" + "\n".join(lines)
 
 
 def _group(kind: StageKind) -> str:

@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
-from skysail_container.spark.errors import StageError, UnsupportedStageError
+from skysail_container.spark.errors import StageError
 from skysail_container.spark.mleap.files import BundleFiles
-from skysail_container.spark.mleap.node import Node, read_node
-from skysail_container.spark.mleap.operators import OPERATORS
+from skysail_container.spark.mleap.node import read_node
+from skysail_container.spark.mleap.operators import stage_of
 from skysail_container.spark.stage import Stage
 from skysail_container.spark.stages.pipelines import PipelineModel
 
@@ -51,21 +51,8 @@ def _stage(files: BundleFiles, folder: str, depth: int) -> Stage:
         raise node.error(f"pipelines are nested more than {_MAX_DEPTH} deep")
     try:
         if node.op == "pipeline":
-            names = node.attributes.texts("nodes")
-            return PipelineModel(node.name, tuple(_stage(files, f"{folder}/{name}.node", depth + 1) for name in names))
-        return _leaf(node)
+            folders = [f"{folder}/{name}.node" for name in node.parts("nodes")]
+            return PipelineModel(node.name, tuple([_stage(files, each, depth + 1) for each in folders]))
+        return stage_of(node)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
-        raise node.error(f"this is not what {node.op} writes: {type(error).__name__}: {error}") from error
-
-
-def _leaf(node: Node) -> Stage:
-    operator = OPERATORS.get(node.op)
-    if operator is None:
-        raise UnsupportedStageError(
-            node.name,
-            f"MLeap's operator {node.op} is not known here; save the pipeline itself, which Spark's save() does",
-        )
-    unknown = sorted(node.attributes.names() - operator.attributes)
-    if unknown:
-        raise UnsupportedStageError(node.name, f"the attribute {unknown[0]} of {node.op} is not known here")
-    return operator.read(node)
+        raise node.error(f"this is not what MLeap writes: {type(error).__name__}: {error}") from error

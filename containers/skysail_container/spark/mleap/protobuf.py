@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator
 from typing import Final
 
-__all__ = ["Message"]
+__all__ = ["Message", "framed_messages"]
 
 _VARINT: Final = 0
 _FIXED_64: Final = 1
@@ -70,13 +70,39 @@ class Message:
 
     def numbers(self, number: int) -> list[float]:
         """Doubles, packed or not."""
+        return self._packed(number, "d", 8)
+
+    def float_number(self, number: int) -> float:
+        found = self.float_numbers(number)
+        return found[-1] if found else 0.0
+
+    def float_numbers(self, number: int) -> list[float]:
+        """Of single precision, packed or not."""
+        return self._packed(number, "f", 4)
+
+    def _packed(self, number: int, kind: str, size: int) -> list[float]:
         found: list[float] = []
         for _, value in self._fields.get(number, []):
             content = _bytes(value)
-            if len(content) % 8:
-                raise ValueError(f"field {number} holds no doubles")
-            found.extend(struct.unpack(f"<{len(content) // 8}d", content))
+            if len(content) % size:
+                raise ValueError(f"field {number} holds no numbers of {size} bytes")
+            found.extend(struct.unpack(f"<{len(content) // size}{kind}", content))
         return found
+
+
+def framed_messages(content: bytes) -> Iterator[Message]:
+    """Messages one after another, each after its length in four bytes.
+
+    :raises ValueError: one is cut off or no message.
+    """
+    at = 0
+    while at < len(content):
+        length = int.from_bytes(content[at : at + 4], "big")
+        at += 4
+        if at + length > len(content):
+            raise ValueError("it is cut off")
+        yield Message(content[at : at + length])
+        at += length
 
 
 def _fields(content: bytes) -> Iterator[tuple[int, int, int | bytes]]:
@@ -115,6 +141,7 @@ def _varint(content: bytes, at: int) -> tuple[int, int]:
 
 
 def _signed(value: int) -> int:
+    value &= (1 << 64) - 1
     return value - (1 << 64) if value >> 63 else value
 
 

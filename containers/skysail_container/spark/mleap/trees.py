@@ -4,37 +4,63 @@ Source: ml.combust.bundle.tree.decision.TreeSerializer.
 """
 
 import json
-import struct
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
-from skysail_container.spark.errors import StageError
 from skysail_container.spark.forest import LEAF, Categories, Forest
-from skysail_container.spark.mleap.files import BundleFiles
-from skysail_container.spark.mleap.protobuf import Message
+from skysail_container.spark.mleap.node import Node
+from skysail_container.spark.mleap.protobuf import Message, framed_messages
 
-__all__ = ["read_forest"]
+__all__ = ["ENSEMBLE", "check_equal_weights", "read_ensemble", "read_tree"]
+
+ENSEMBLE: Final = ("num_features", "num_classes", "tree_weights", "trees", "thresholds", "lossType")
+"""The attributes of what consists of trees."""
+_MAX_FEATURES: Final = 1 << 31
 
 
-def read_forest(files: BundleFiles, folders: Sequence[str], n_classes: int | None) -> Forest:
-    """The trees in these folders.
+def read_tree(node: Node, n_classes: int | None) -> Forest:
+    """The tree of a single node.
 
     :param n_classes: of a classifier; None: each leaf is one number.
-    :raises StageError: a file is missing or damaged.
+    :raises StageError: its file is missing or damaged.
     """
+    return _forest(node, [node], n_classes)
+
+
+def read_ensemble(node: Node, n_classes: int | None) -> Forest:
+    """The trees that a node lists, each in a folder of its own.
+
+    :raises StageError: one is missing or damaged, or no tree.
+    """
+    trees = [node.part(name) for name in node.parts("trees")]
+    for tree in trees:
+        if tree.op not in ("decision_tree_regression", "decision_tree_classifier"):
+            raise node.error(f"its tree {tree.name} is a {tree.op}")
+    return _forest(node, trees, n_classes)
+
+
+def check_equal_weights(node: Node) -> None:
+    """
+    :raises StageError: the trees have other weights than 1, which Spark's forests do not have.
+    """
+    if any(weight != 1.0 for weight in node.attributes.numbers("tree_weights")):
+        raise node.error("the trees of its forest have weights other than 1")
+
+
+def _forest(node: Node, trees: Sequence[Node], n_classes: int | None) -> Forest:
     nodes = _Nodes()
-    for folder in folders:
-        name, content = files.read(f"{folder}/tree.json", f"{folder}/tree.pb")
+    for tree in trees:
+        name, content = tree.read("tree.json", "tree.pb")
         try:
             nodes.add_tree(_from_json(content) if name.endswith(".json") else _from_protobuf(content))
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError, StopIteration, struct.error) as error:
-            raise StageError(folder, f"{name} is no tree: {type(error).__name__}: {error}") from error
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+            raise node.error(f"{name} is no tree: {type(error).__name__}: {error}") from error
     try:
         return nodes.forest(n_classes)
-    except (ValueError, IndexError) as error:
-        raise StageError(folders[0] if folders else str(files.path), f"its trees are damaged: {error}") from error
+    except (ValueError, IndexError, OverflowError) as error:
+        raise node.error(f"its trees are damaged: {error}") from error
 
 
 class _Nodes:
@@ -54,12 +80,17 @@ class _Nodes:
         waiting: list[int] = []  # inner nodes whose right subtree is to come
         while True:
             number = len(self.feature)
-            node = next(nodes)
+            node = next(nodes, None)
+            if node is None:
+                raise ValueError("it is cut off")
             if node["type"] == "internal":
                 self._add_split(number, node["split"])
                 waiting.append(number)
                 continue
-            self._add(LEAF, 0.0, [float(value) for value in node["values"]])
+            values = [float(value) for value in node["values"]]
+            if not values:
+                raise ValueError("a leaf has no values")
+            self._add(LEAF, 0.0, values)
             if not waiting:
                 return
             self.right[waiting.pop()] = number + 1
@@ -68,7 +99,10 @@ class _Nodes:
         if split["type"] == "categorical":
             members = frozenset(float(one) for one in split["categories"])
             self.categories[number] = Categories(members, bool(split.get("isLeft", False)))
-        self._add(int(split["featureIndex"]), float(split.get("threshold", 0.0)), [])
+        feature = int(split["featureIndex"])
+        if not 0 <= feature < _MAX_FEATURES:
+            raise ValueError(f"it splits on the feature {feature}")
+        self._add(feature, float(split.get("threshold", 0.0)), [])
         self.left[number] = number + 1
 
     def _add(self, feature: int, threshold: float, values: list[float]) -> None:
@@ -101,13 +135,7 @@ def _from_json(content: bytes) -> Iterator[dict[str, Any]]:
 
 
 def _from_protobuf(content: bytes) -> Iterator[dict[str, Any]]:
-    at = 0
-    while at < len(content):
-        (length,) = struct.unpack_from(">i", content, at)
-        if length < 0 or at + 4 + length > len(content):
-            raise ValueError("it is cut off")
-        node = Message(content[at + 4 : at + 4 + length])
-        at += 4 + length
+    for node in framed_messages(content):
         if 1 in node:
             yield {"type": "internal", "split": _split(node.message(1).message(1))}
         else:

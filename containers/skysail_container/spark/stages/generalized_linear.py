@@ -14,7 +14,7 @@ from skysail_container.spark.stage import Bound, Row, Stage
 from skysail_container.spark.stage_folder import StageFolder
 from skysail_container.spark.vectors import Vector, vector_of
 
-__all__ = ["GeneralizedLinearRegressionModel"]
+__all__ = ["GeneralizedLinearRegressionModel", "family_and_link"]
 
 Mean = Callable[[float], float]
 
@@ -117,16 +117,27 @@ def _family_and_link(folder: StageFolder) -> tuple[str, str | float]:
     """
     :raises StageError: Spark has no such family or link, or not together.
     """
-    family = folder.required("family").lower()
-    if family == "tweedie":
+    family = folder.required("family")
+    if family.lower() == "tweedie":
         return _tweedie(float(folder.required("variancePower")), folder.param("linkPower"))
+    try:
+        return family_and_link(family, folder.param("link") or "")
+    except ValueError as error:
+        raise folder.error(str(error)) from error
+
+
+def family_and_link(family: str, link: str) -> tuple[str, str]:
+    """Both in lower case, as Spark takes them; an empty link is the family's own.
+
+    :raises ValueError: Spark has no such family or link, or not together.
+    """
+    family, link = family.lower(), link.lower()
     links = _LINKS_OF.get(family)
     if links is None:
-        raise folder.error(f"there is no family {family!r}")
-    link = (folder.param("link") or links[0]).lower()
-    if link not in links:
-        raise folder.error(f"family {family} has no link {link!r}; it has {', '.join(links)}")
-    return family, link
+        raise ValueError(f"there is no family {family!r}")
+    if link and link not in links:
+        raise ValueError(f"family {family} has no link {link!r}; it has {', '.join(links)}")
+    return family, link or links[0]
 
 
 def _tweedie(variance_power: float, link_power: Any) -> tuple[str, str | float]:

@@ -13,9 +13,9 @@ from skysail_container.spark.stage import Bound, Row, Stage
 from skysail_container.spark.stage_folder import StageFolder
 from skysail_container.spark.vectors import DenseVector
 
-__all__ = ["OneVsRestModel"]
+__all__ = ["RAW_NAME", "OneVsRestModel"]
 
-_RAW: Final = "mbc$raw"
+RAW_NAME: Final = "mbc$raw"
 """The column in which each of the classifiers writes, and which nobody sees."""
 _OUTPUTS: Final = ("predictionCol", "probabilityCol", "leafCol")
 
@@ -37,7 +37,7 @@ class OneVsRestModel(Stage):
     """One for each class; each reads `columns.features` and writes its raw predictions to `raw_name`, nothing else."""
     label: Attribute | None = None
     """What is known of the classes."""
-    raw_name: str = _RAW
+    raw_name: str = RAW_NAME
 
     @classmethod
     def from_spark(cls, folder: StageFolder) -> Self:
@@ -98,7 +98,7 @@ def _classifier(folder: StageFolder, features: str) -> Stage:
     metadata = folder.metadata
     known = {**metadata.defaults, **metadata.params}
     unseen: dict[str, Any] = {name: "" for name in _OUTPUTS if name in known}
-    params = {**metadata.params, **unseen, "featuresCol": features, "rawPredictionCol": _RAW, "predictionCol": ""}
+    params = {**metadata.params, **unseen, "featuresCol": features, "rawPredictionCol": RAW_NAME, "predictionCol": ""}
     return load_stage(StageFolder(folder.path, None, replace(metadata, params=params)))
 
 

@@ -21,7 +21,7 @@ from skysail_container.spark.stage import Bound, Stage
 from skysail_container.spark.stage_folder import StageFolder
 from skysail_container.spark.vectors import Vector, vector_of
 
-__all__ = ["Layer", "MultilayerPerceptronClassificationModel"]
+__all__ = ["Layer", "MultilayerPerceptronClassificationModel", "layers_of"]
 
 
 _LEAST: Final = -1.7976931348623157e308
@@ -55,7 +55,7 @@ class MultilayerPerceptronClassificationModel(Stage):
     def from_spark(cls, folder: StageFolder) -> Self:
         data = folder.row()
         sizes = data["layers"] if "layers" in data else folder.required("layers")  # in the data before Spark 3.0
-        layers = _layers(sizes, vector_of(data["weights"]).to_list())
+        layers = layers_of(sizes, vector_of(data["weights"]).to_list())
         return cls(folder.uid, ClassifierColumns.from_spark(folder), sizes[0], layers)
 
     def bind(self, schema: Schema) -> Bound:
@@ -88,7 +88,7 @@ def _softmax(values: list[float]) -> list[float]:
     return [divided(each, total) for each in exps]
 
 
-def _layers(sizes: Sequence[int], weights: list[float]) -> tuple[Layer, ...]:
+def layers_of(sizes: Sequence[int], weights: list[float]) -> tuple[Layer, ...]:
     """The layers in a row of weights: each one's matrix by columns, then its biases.
 
     :raises ValueError: there are more or fewer weights than the sizes ask for.
