@@ -22,10 +22,15 @@ __all__ = [
     "find_containers",
     "has_argument",
     "listens_at",
+    "listens_before_it_ends",
     "takes_connections",
 ]
 
 _CONNECT_LIMIT_S = 1.0
+_PROBE_FIRST_S = 0.02
+_PROBE_LONGEST_S = 0.25
+"""How often a socket is tried: at first often."""
+
 _OOM_SCORE = "500"
 """As if it took half of the machine's memory more than it does (proc(5), oom_score_adj)."""
 
@@ -87,7 +92,7 @@ class ContainerProcess:
                 return
 
     def kill_group(self) -> None:
-        """Kill the process with all that it forked and started, except what made a session of its own."""
+        """Kill the process with what it forked and started, except what left its group (see ContainerFamily)."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
 
@@ -133,6 +138,17 @@ async def takes_connections(address: str) -> bool:
         return False
     writer.close()
     return True
+
+
+async def listens_before_it_ends(process: ContainerProcess, address: str) -> bool:
+    """Wait until something listens at the address, which is how a container says that it is ready, or it is gone."""
+    pause_s = _PROBE_FIRST_S
+    while not process.ended.done():
+        if await takes_connections(address):
+            return True
+        await asyncio.wait([process.ended], timeout=pause_s)
+        pause_s = min(pause_s * 1.5, _PROBE_LONGEST_S)
+    return False
 
 
 async def _connect(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

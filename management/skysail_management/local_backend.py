@@ -18,6 +18,14 @@ from typing import Self
 
 from skysail_management.artifacts import ArtifactStore
 from skysail_management.backend import BackendEvent, ContainerBuilding, ContainerReady, Launched
+from skysail_management.container_family import (
+    MARK,
+    ContainerFamily,
+    MarkedProcesses,
+    end_leftovers,
+    mark_of,
+    new_mark,
+)
 from skysail_management.container_limits import ContainerLimits
 from skysail_management.container_log import ContainerLogs
 from skysail_management.container_process import (
@@ -26,6 +34,7 @@ from skysail_management.container_process import (
     RunningContainer,
     find_containers,
     listens_at,
+    listens_before_it_ends,
     takes_connections,
 )
 from skysail_management.environments import Environments
@@ -41,10 +50,6 @@ __all__ = ["RUNTIME_COMMAND", "LocalBackend"]
 logger = logging.getLogger(__name__)
 
 RUNTIME_COMMAND = (sys.executable, "-m", "skysail_container")
-
-_PROBE_FIRST_S = 0.02
-_PROBE_LONGEST_S = 0.25
-"""A container says that it is ready by listening; until then its socket is tried, at first often."""
 
 _LOOK_AT_BUILD_EVERY_S = 0.5
 """How often the progress of an environment is looked at; every change of it is written to the registry."""
@@ -80,6 +85,7 @@ class LocalBackend:
         self._environments = environments
         self._limits = limits or ContainerLimits()
         self._processes: dict[ReplicaKey, ContainerProcess] = {}
+        self._marked = MarkedProcesses()
         self._events: asyncio.Queue[BackendEvent] = asyncio.Queue()
         self._tasks = asyncio.TaskGroup()
         self._watchers: set[asyncio.Task[None]] = set()
@@ -108,13 +114,15 @@ class LocalBackend:
     async def start(self, version: Version, replica_id: int) -> Launched:
         key = (version.model, version.version, replica_id)
         log_offset = self._logs.size(*key)
+        mark = new_mark(self._socket_directory)
         try:
             address = self._new_address()
-            process = await self._launch(key, self._container_command(version, address))
+            process = await self._launch(key, self._container_command(version, address, mark))
         except OSError as error:
             raise ManagementError(f"the container could not be started: {error}") from error
-        watched = WatchedContainer(key, process, address, self._limits.memory_limit_bytes(version), log_offset)
-        self._watch(watched)
+        family = ContainerFamily(process.pid, mark, self._marked)
+        limit_bytes = self._limits.memory_limit_bytes(version)
+        self._watch(WatchedContainer(key, process, address, family, limit_bytes, log_offset))
         logger.info("started %s:%s:%d as process %d", *key, process.pid)
         return Launched(address, process.pid)
 
@@ -135,7 +143,7 @@ class LocalBackend:
             port = probe.getsockname()[1]
         return f"tcp:[{self._tcp_host}]:{port}" if ":" in self._tcp_host else f"tcp:{self._tcp_host}:{port}"
 
-    def _container_command(self, version: Version, address: str) -> ContainerCommand:
+    def _container_command(self, version: Version, address: str, mark: str) -> ContainerCommand:
         if version.artifact is None:
             raise InvalidError("this version has no artifact, and the local backend can start nothing else")
         folder = self._artifacts.folder(version.artifact)
@@ -160,7 +168,7 @@ class LocalBackend:
         else:
             arguments = self._environments.command(folder, arguments, self._command)
         inherited = () if self._lifeline_fd is None else (self._lifeline_fd,)
-        return ContainerCommand(arguments, _container_environment(os.environ), folder, inherited)
+        return ContainerCommand(arguments, _container_environment(os.environ, mark), folder, inherited)
 
     def _report_path(self, address: str) -> Path:
         """Where the container that listens at the address writes its report; its successor there replaces it."""
@@ -176,12 +184,14 @@ class LocalBackend:
         if self._environments is not None:
             await self._tell_of_build(self._environments, key, process)
         self._begin(watched.limit_memory(), "limit memory {}:{}:{}".format(*key))
-        if await _listens_before_it_ends(process, address):
+        if await listens_before_it_ends(process, address):
             self._events.put_nowait(ContainerReady(key, read_load_report(self._report_path(address))))
         status = await asyncio.shield(process.ended)
         self._remove_traces(address)
+        exited = watched.exit_event(status, self._logs)
+        await watched.end_family(self._logs)
         del self._processes[key]
-        self._events.put_nowait(watched.exit_event(status, self._logs))
+        self._events.put_nowait(exited)
 
     async def _tell_of_build(self, environments: Environments, key: ReplicaKey, process: ContainerProcess) -> None:
         """Tell how far the container's environment is, until the container itself runs in it."""
@@ -196,20 +206,23 @@ class LocalBackend:
             self._events.put_nowait(ContainerBuilding(key, ""))
 
     async def adopt(self, containers: Sequence[tuple[Replica, Version]], *, end_strays: bool) -> set[ReplicaKey]:
-        running = {
-            found.address: found for found in await asyncio.to_thread(find_containers, self._artifacts.directory)
-        }
-        adopted: set[ReplicaKey] = set()
+        found = await asyncio.to_thread(find_containers, self._artifacts.directory)
+        running: dict[tuple[str, int | None], RunningContainer] = {(one.address, one.pid): one for one in found}
+        adopted: dict[ReplicaKey, RunningContainer] = {}
         for replica, version in containers:
-            found = running.get(replica.address)
-            if found is not None and found.pid == replica.pid and await self._adopt_one(replica, version, found):
-                del running[replica.address]
-                adopted.add((replica.model, replica.version, replica.replica_id))
+            container = running.get((replica.address, replica.pid))
+            if container is not None and await self._adopt_one(replica, version, container):
+                adopted[(replica.model, replica.version, replica.replica_id)] = container
+        living = {mark_of(container.pid) for container in adopted.values()} - {""}
+        strays = [one for one in found if one not in adopted.values() and mark_of(one.pid) not in living]
         if end_strays:
-            await self._end_strays(running.values())
-        elif running:
-            logger.warning("%d containers run that the registry does not know; they are left alone", len(running))
-        return adopted
+            await self._end_strays(strays)
+            n_ended = await asyncio.to_thread(end_leftovers, self._socket_directory, living)
+            if n_ended:
+                logger.warning("ended %d processes that containers left behind", n_ended)
+        elif strays:
+            logger.warning("%d containers run that the registry does not know; they are left alone", len(strays))
+        return set(adopted)
 
     async def _adopt_one(self, replica: Replica, version: Version, found: RunningContainer) -> bool:
         if replica.state not in ("starting", "ready"):
@@ -221,7 +234,9 @@ class LocalBackend:
             return False
         key = (replica.model, replica.version, replica.replica_id)
         logger.info("adopted process %d of %s:%s:%d", found.pid, *key)
-        self._watch(WatchedContainer(key, process, found.address, self._limits.memory_limit_bytes(version)))
+        family = ContainerFamily(found.pid, mark_of(found.pid), self._marked)
+        limit_bytes = self._limits.memory_limit_bytes(version)
+        self._watch(WatchedContainer(key, process, found.address, family, limit_bytes))
         return True
 
     async def _end_strays(self, strays: Iterable[RunningContainer]) -> None:
@@ -268,20 +283,10 @@ class LocalBackend:
             Path(address.removeprefix("unix:")).unlink(missing_ok=True)
 
 
-async def _listens_before_it_ends(process: ContainerProcess, address: str) -> bool:
-    pause_s = _PROBE_FIRST_S
-    while not process.ended.done():
-        if await takes_connections(address):
-            return True
-        await asyncio.wait([process.ended], timeout=pause_s)
-        pause_s = min(pause_s * 1.5, _PROBE_LONGEST_S)
-    return False
-
-
-def _container_environment(ours: Mapping[str, str]) -> dict[str, str]:
+def _container_environment(ours: Mapping[str, str], mark: str) -> dict[str, str]:
     """Models run foreign code: they get none of our settings, the token among them, and write no caches.
 
     They begin in their own folder, whose files must not stand in for modules of the runtime (PYTHONSAFEPATH).
     """
     kept = {name: value for name, value in ours.items() if not name.startswith("SKYSAIL_")}
-    return kept | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1"}
+    return kept | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1", MARK: mark}

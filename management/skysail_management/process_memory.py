@@ -1,4 +1,4 @@
-"""How much memory a process and what it forked take, as the kernel tells. Everything here blocks shortly.
+"""How much memory a container and what descends from it take, as the kernel tells. Everything here blocks shortly.
 
 Resident memory is cheap to read but counts pages that parent and children share once for each of them. So it is the
 first look; only if it is over a limit, the proportional memory, which costs milliseconds per GB, has the last word.
@@ -8,6 +8,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from skysail_management.container_family import ContainerFamily
+
 __all__ = ["MIB", "MemoryWatch", "machine_memory_bytes"]
 
 MIB = 1 << 20
@@ -16,43 +18,23 @@ _LOOKS_PER_CENSUS = 4
 
 
 class MemoryWatch:
-    """The memory of one process with its descendants; these are counted anew at every fourth look.
+    """The memory of a container and of what descends from it, which is counted anew at every fourth look."""
 
-    A descendant whose parent ended is not found any more.
-    """
-
-    def __init__(self, pid: int, limit_bytes: int) -> None:
-        self._pid = pid
+    def __init__(self, family: ContainerFamily, limit_bytes: int) -> None:
+        self._family = family
         self._limit_bytes = limit_bytes
-        self._pids = [pid]
+        self._pids = [family.pid]
         self._n_looks = 0
 
     def excess(self) -> int | None:
         """How many bytes they take if that is over the limit."""
         if self._n_looks % _LOOKS_PER_CENSUS == 0:
-            self._pids = _family(self._pid)
+            self._pids = self._family.look()
         self._n_looks += 1
         used = sum(map(_resident_bytes, self._pids))
         if used > self._limit_bytes and len(self._pids) > 1:
             used = sum(map(_proportional_bytes, self._pids))
         return used if used > self._limit_bytes else None
-
-
-def _family(pid: int) -> list[int]:
-    found = [pid]
-    for parent in found:  # grows while it is walked through
-        found += _children(parent)
-    return found
-
-
-def _children(pid: int) -> list[int]:
-    """Nothing if the process is gone, or the kernel does not tell (CONFIG_PROC_CHILDREN)."""
-    found: list[int] = []
-    with suppress(OSError):
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            with suppress(OSError):
-                found += map(int, (task / "children").read_bytes().split())
-    return found
 
 
 def _resident_bytes(pid: int) -> int:

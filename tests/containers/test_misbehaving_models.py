@@ -12,6 +12,7 @@ import pytest
 from harness.container_client import connected, doubles, doubles_of
 from harness.container_process import ContainerProcess, running_container, source_folder, started_container
 from harness.wait_until import wait_until
+from skysail_container.process_group import MARK
 from skysail_container.wire import Predict, Result
 
 SUM = "def predict(rows):\n    return rows.sum(axis=1)\n"
@@ -52,6 +53,16 @@ def fork_and_stay(rows):
     if pid == 0:
         (folder / "child").write_text(str(os.getpid()))
         threading.Event().wait()
+    return rows.sum(axis=1)
+
+def become_daemon(rows):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            (folder / "child").write_text(str(os.getpid()))
+            threading.Event().wait()
+        os._exit(0)
+    os.wait()
     return rows.sum(axis=1)
 
 def fork_and_come_back(rows):
@@ -206,9 +217,11 @@ def test_a_signal_to_a_forked_child_does_not_stop_the_container(tmp_path: Path) 
         assert "stopping" not in container.log
 
 
-def test_what_a_model_left_running_ends_with_a_container_that_leads_its_group(tmp_path: Path) -> None:
-    source = COMMANDED.replace("{do}", "fork_and_stay")
-    with started_container(source_folder(tmp_path / "model", source), is_leader=True) as container:
+@pytest.mark.parametrize("does", ["fork_and_stay", "become_daemon"])
+def test_what_a_model_left_running_ends_with_a_container_that_leads_its_group(tmp_path: Path, does: str) -> None:
+    source, mark = COMMANDED.replace("{do}", does), {MARK: str(tmp_path)}
+    folder = source_folder(tmp_path / "model", source)
+    with started_container(folder, is_leader=True, environment=mark) as container:
         container.wait_ready()
         with connected(container.address) as client:
             client.predict(doubles([[1, 2]]))

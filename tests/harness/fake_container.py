@@ -1,9 +1,11 @@
 """A container that speaks no protocol, for tests of what starts and stops containers.
 
-The first line of the model's `model.py` says how it behaves: `# listen`, `# crash`, `# hang` (never listens) or
-`# stubborn` (listens and ignores SIGTERM). Run by path; imports nothing slow.
+The first line of the model's `model.py` says how it behaves: `# listen`, `# crash`, `# hang` (never listens),
+`# stubborn` (listens and ignores SIGTERM) or `# detach` (listens, and its log tells of two more processes: one that it
+forked, and one in a session of its own whose parent is gone). Run by path; imports nothing slow.
 """
 
+import os
 import signal
 import socket
 import sys
@@ -21,6 +23,8 @@ def main() -> None:
     sys.stderr.flush()
     if behaviour == "# crash":
         sys.exit(7)
+    if behaviour == "# detach":
+        detach()
     signal.signal(signal.SIGTERM, signal.SIG_IGN if behaviour == "# stubborn" else lambda *_: sys.exit(0))
     if behaviour == "# hang":
         signal.pause()
@@ -29,6 +33,24 @@ def main() -> None:
         listener.listen()
         while True:
             listener.accept()[0].close()
+
+
+def detach() -> None:
+    if os.fork() == 0:
+        stay("child")
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            stay("daemon")
+        os._exit(0)
+    os.wait()
+
+
+def stay(name: str) -> None:
+    sys.stderr.write(f"{name} {os.getpid()}\n")
+    sys.stderr.flush()
+    while True:
+        signal.pause()
 
 
 if __name__ == "__main__":

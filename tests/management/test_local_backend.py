@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shutil
 import signal
 import tempfile
@@ -13,10 +14,12 @@ import psutil
 import pytest
 
 from harness.fake_container import FAKE_CONTAINER_COMMAND
+from harness.management_server import wait_until
 from harness.model_archives import in_pieces, model_archive
 from harness.registry_samples import a_replica, a_version
 from skysail_management.artifacts import ArtifactStore
 from skysail_management.backend import BackendEvent, ContainerExited, ContainerReady, Launched
+from skysail_management.container_family import MARK
 from skysail_management.container_log import ContainerLogs
 from skysail_management.container_process import find_containers
 from skysail_management.errors import ManagementError
@@ -24,6 +27,7 @@ from skysail_management.local_backend import LocalBackend
 from skysail_management.records import Replica, Version
 
 KEY = ("m", "1", 0)
+FORKED = re.compile(r"(child|daemon) (\d+)")
 KILLED = "the container was killed (SIGKILL): by the kernel's out-of-memory killer or by hand"
 
 
@@ -140,7 +144,8 @@ async def test_containers_get_none_of_our_settings(place: Place, monkeypatch: py
     async with place.backend() as backend:
         launched = await backend.start(await place.version("listen"), 0)
         await event_of(backend)
-        assert not any(name.startswith("SKYSAIL_") for name in psutil.Process(launched.pid).environ())
+        environment = psutil.Process(launched.pid).environ()
+        assert [name for name in environment if name.startswith("SKYSAIL_")] == [MARK]
 
 
 async def test_containers_inherit_the_lifeline_and_nothing_else_of_ours(place: Place) -> None:
@@ -201,6 +206,9 @@ async def test_what_no_record_rightly_tells_of_is_ended(place: Place, wrong: str
         launched = await first.start(version, 0)
         if wrong != "not listening":
             await event_of(first)
+        await asyncio.to_thread(
+            wait_until, lambda: find_containers(place.artifacts.directory)
+        )  # amid exec it has no name
     records = {
         "nobody": [],
         "another pid": [a_replica(address=launched.address, pid=os.getpid())],
@@ -226,3 +234,62 @@ async def test_strays_may_be_spared(place: Place) -> None:
     async with place.backend() as second:
         assert await second.adopt([], end_strays=False) == set()
     assert psutil.pid_exists(launched.pid)
+
+
+async def detached(place: Place, backend: LocalBackend) -> tuple[Launched, Version, list[int]]:
+    """A ready container, and the two processes that it forked: one is its child, the other went far away."""
+    version = await place.version("detach")
+    launched = await backend.start(version, 0)
+    assert await event_of(backend) == ContainerReady(KEY)
+    found = await asyncio.to_thread(wait_until, lambda: both_of(place), what="two more processes")
+    pids = [int(found["child"]), int(found["daemon"])]
+    assert os.getsid(pids[1]) not in (launched.pid, os.getsid(0))
+    return launched, version, pids
+
+
+def both_of(place: Place) -> dict[str, str] | None:
+    found = dict(FORKED.findall(place.logs.tail(*KEY, 10).text))
+    return found if len(found) == 2 else None
+
+
+def is_running(pid: int) -> bool:
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+async def test_what_a_container_forked_is_gone_when_its_end_is_told(place: Place) -> None:
+    async with place.backend() as backend:
+        launched, _, pids = await detached(place, backend)
+        os.kill(launched.pid, signal.SIGKILL)
+        assert isinstance(await event_of(backend), ContainerExited)
+        assert not any(map(is_running, pids))
+        last = place.logs.tail(*KEY, 1).text  # the other one may have gone with the group before it was counted
+        assert re.search(r"skysail: ended [12] processes that its model left behind$", last.rstrip())
+
+
+async def test_an_adopted_container_keeps_what_it_forked_until_it_ends(place: Place) -> None:
+    async with place.backend() as first:
+        launched, version, pids = await detached(place, first)
+    async with place.backend() as second:
+        assert await second.adopt([(record_of(launched), version)], end_strays=True) == {KEY}
+        assert await event_of(second) == ContainerReady(KEY)
+        assert all(map(is_running, pids))
+        os.kill(launched.pid, signal.SIGKILL)
+        assert isinstance(await event_of(second), ContainerExited)
+        assert not any(map(is_running, pids))
+    reap(launched.pid)
+
+
+@pytest.mark.parametrize("is_alive", [True, False], ids=["a stray", "ended while nobody watched"])
+async def test_what_a_container_of_nobody_forked_is_ended_or_spared_with_it(place: Place, *, is_alive: bool) -> None:
+    async with place.backend() as first:
+        launched, _, pids = await detached(place, first)
+    if not is_alive:
+        os.kill(launched.pid, signal.SIGKILL)
+        reap(launched.pid)
+    async with place.backend() as second:
+        assert await second.adopt([], end_strays=False) == set()
+        assert all(map(is_running, pids))
+        assert await second.adopt([], end_strays=True) == set()
+        assert not any(map(is_running, pids))
+    if is_alive:
+        assert reap(launched.pid) == signal.SIGKILL

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import signal
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -49,7 +51,24 @@ def fork_hoarders():
         take_memory()
     threading.Event().wait()
 
-COMMANDS = (leave, block, hold_the_lock, take_memory, crash, fork_and_leave, fork_hoarders)
+def in_a_session_of_its_own(do):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            print("daemon", os.getpid(), flush=True)
+            do()
+        os._exit(0)
+    os.wait()
+
+def become_daemon():
+    in_a_session_of_its_own(lambda: os.execlp("sleep", "sleep", "300"))
+
+def hoard_as_daemon():
+    in_a_session_of_its_own(take_memory)
+
+COMMANDS = (
+    leave, block, hold_the_lock, take_memory, crash, fork_and_leave, fork_hoarders, become_daemon, hoard_as_daemon
+)
 
 def predict(rows):
     for row in rows:
@@ -58,6 +77,7 @@ def predict(rows):
     return rows.sum(axis=1)
 """
 LEAVE, BLOCK, HOLD_THE_LOCK, TAKE_MEMORY, CRASH, FORK_AND_LEAVE, FORK_HOARDERS = range(-1, -8, -1)
+BECOME_DAEMON, HOARD_AS_DAEMON = -8, -9
 FLAGS = ("--batch-limit-s=1", "--memory-limit-mb=400")
 
 
@@ -165,6 +185,63 @@ def living_members(group: int) -> list[int]:
             if os.getpgid(process.pid) == group and process.info["status"] != psutil.STATUS_ZOMBIE:
                 found.append(process.pid)
     return found
+
+
+def daemon_of(management: ManagementServer, command: int = BECOME_DAEMON) -> tuple[Any, int]:
+    """A ready replica, and what its model forked twice and put into a session of its own; that goes on."""
+    archive = model_archive(MODEL)
+    management.deploy(archive.body, archive.sha256)
+    (replica,) = management.wait_for_state("ready")["replicas"]
+    with connected(replica["address"]) as client:
+        client.send(Predict(1, 60_000_000, doubles([[command, 0]])))
+        match = wait_until(lambda: re.search(r"daemon (\d+)", log_of(management, 0)), what="a daemon")
+    pid = int(match[1])
+    assert os.getsid(pid) not in (replica["pid"], os.getsid(0))
+    return replica, pid
+
+
+def is_gone(pid: int) -> bool:
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.parametrize("end", ["stopped", "killed", "deleted", "management stopped"])
+def test_what_a_model_put_into_a_session_of_its_own_ends_with_its_container(
+    management: ManagementServer, end: str
+) -> None:
+    replica, pid = daemon_of(management)
+    match end:
+        case "stopped":
+            assert management.request("PATCH", "/api/v1/models/m/versions/1", json={"n_replicas": 0}).ok
+        case "killed":
+            os.kill(replica["pid"], signal.SIGKILL)
+        case "deleted":
+            assert management.request("DELETE", "/api/v1/models/m/versions/1").ok
+        case _:
+            management.stop()
+    wait_until(lambda: is_gone(replica["pid"]), what="the container's end")
+    wait_until(lambda: is_gone(pid), limit_s=2, what="the end of what it left behind")
+
+
+def test_what_it_put_into_a_session_of_its_own_outlives_management_only_with_its_container(
+    management: ManagementServer,
+) -> None:
+    replica, pid = daemon_of(management)
+    management.kill()
+    management.start()
+    assert management.wait_for_state("ready")["replicas"][0]["pid"] == replica["pid"], "it was adopted"
+    assert not is_gone(pid)
+    management.kill()
+    os.kill(replica["pid"], signal.SIGKILL)
+    management.start()
+    wait_until(lambda: is_gone(pid), limit_s=5, what="the end of what it left behind")
+    wait_until(lambda: "processes that containers left behind" in management.log(), what="words about it")
+
+
+def test_memory_counts_whatever_session_it_is_taken_in(management: ManagementServer) -> None:
+    _, pid = daemon_of(management, HOARD_AS_DAEMON)
+    wait_until(lambda: version_of(management)["replicas"][0]["restarts"] == 1, what="the container's end")
+    assert "over its memory limit of 400 MB" in version_of(management)["replicas"][0]["reason"]
+    assert is_gone(pid)
 
 
 def test_a_version_has_a_memory_limit_of_its_own(management: ManagementServer) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from harness.registry_samples import a_version
 from harness.wait_until import wait_until
+from skysail_management.container_family import ContainerFamily, MarkedProcesses
 from skysail_management.container_limits import ContainerLimits
 from skysail_management.process_memory import MIB, MemoryWatch, machine_memory_bytes
 
@@ -38,23 +39,27 @@ def family() -> Iterator[int]:
     process.wait()
 
 
+def watch(pid: int, limit_bytes: int) -> MemoryWatch:
+    return MemoryWatch(ContainerFamily(pid, "", MarkedProcesses()), limit_bytes)
+
+
 def test_what_parent_and_children_share_counts_once(family: int) -> None:
-    assert MemoryWatch(family, 500 * MIB).excess() is None
-    used = MemoryWatch(family, 150 * MIB).excess()
+    assert watch(family, 500 * MIB).excess() is None
+    used = watch(family, 150 * MIB).excess()
     assert used is not None
     assert 200 * MIB <= used <= 400 * MIB
 
 
 def test_children_count(family: int) -> None:
     alone = psutil.Process(family).memory_info().rss
-    assert MemoryWatch(os.getpid(), alone // 2).excess() is not None
-    assert MemoryWatch(psutil.Process(family).children()[0].pid, 10_000 * MIB).excess() is None
+    assert watch(os.getpid(), alone // 2).excess() is not None
+    assert watch(psutil.Process(family).children()[0].pid, 10_000 * MIB).excess() is None
 
 
 def test_a_process_that_is_gone_takes_nothing() -> None:
     process = subprocess.Popen(["true"])
     process.wait()
-    assert MemoryWatch(process.pid, 0).excess() is None
+    assert watch(process.pid, 0).excess() is None
 
 
 def test_a_version_without_a_limit_has_that_of_management_or_most_of_the_machine() -> None:
