@@ -48,7 +48,7 @@ def test_outputs_are_chosen_from_a_model_folder(folder: Path) -> None:
         assert json.loads(archive.read("skysail.json"))["outputs"] == ["y"]
 
 
-@pytest.mark.parametrize("framework", ["sklearn", "python", "xgboost", "mlflow"])
+@pytest.mark.parametrize("framework", ["sklearn", "python", "xgboost"])
 def test_outputs_in_the_manifest_of_a_framework_that_names_none_are_refused(folder: Path, framework: str) -> None:
     own = {"format": 1, "framework": framework, "file": "model.py", "outputs": ["y"]}
     (folder / "skysail.json").write_text(json.dumps(own))

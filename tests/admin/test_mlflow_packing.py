@@ -55,6 +55,12 @@ def test_the_python_is_the_one_that_saved_the_model(tmp_path: Path) -> None:
     assert "input_schema" not in manifest_of(tmp_path, "json")
 
 
+def test_outputs_are_chosen_when_packing(tmp_path: Path) -> None:
+    chosen = packed(described(tmp_path, None), "json", outputs=["score"])
+    with chosen as artifact, zipfile.ZipFile(artifact.path) as archive:
+        assert json.loads(archive.read("skysail.json"))["outputs"] == ["score"]
+
+
 def test_a_model_py_among_the_files_of_mlflow_does_not_make_a_model_folder(tmp_path: Path) -> None:
     (tmp_path / "model.py").write_text("")
     assert manifest_of(described(tmp_path, None), "json")["framework"] == "mlflow"

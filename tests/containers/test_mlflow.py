@@ -12,7 +12,7 @@ from harness.container_process import manifest_folder
 from harness.framework_rows import BATCH_SIZES, dense_answers, random_rows
 from harness.mlflow_models import GROUP, pyfunc_of, saved_pyfunc
 from skysail_container.batch_execution import run_batch
-from skysail_container.errors import ModelLoadError
+from skysail_container.errors import ManifestError, ModelLoadError
 from skysail_container.loaders.registry import load_model
 from skysail_container.manifest import read_manifest
 from skysail_container.model import Model
@@ -142,6 +142,31 @@ def test_without_a_signature_objects_become_a_frame(tmp_path: Path) -> None:
     answers = outputs_of(loaded(tmp_path), [{"a": 1, "b": 2}])
     assert answers.errors is None
     assert [json.loads(item) for item in answers.rows.items] == [{"a": 1, "b": 2, "c": 3}]
+
+
+def test_chosen_columns_of_a_frame_are_the_answer_and_a_sole_one_is_its_value(tmp_path: Path) -> None:
+    saved_pyfunc(tmp_path / "model", lambda rows: rows[["a", "b"]].assign(c=rows["a"] + rows["b"]))
+    several = outputs_of(loaded(tmp_path, outputs=["c", "a"]), [{"a": 1, "b": 2}])
+    assert [json.loads(item) for item in several.rows.items] == [{"c": 3, "a": 1}]
+    one = outputs_of(loaded(tmp_path, outputs=["c"]), [{"a": 1, "b": 2}, {"a": 3, "b": 4}])
+    assert np.frombuffer(one.rows.data, one.rows.dtype).tolist() == [3, 7]
+    assert "'d' is not one of the model's: 'a', 'b', 'c'" in error_of(loaded(tmp_path, outputs=["d"]), {"a": 1, "b": 2})
+
+
+def test_chosen_arrays_are_the_answer(tmp_path: Path) -> None:
+    rows = {"left": random_rows(2), "right": random_rows(2, seed=5)}
+    answer = {"sum": rows["left"], "difference": rows["left"]}
+
+    def both(by: Any) -> Any:
+        return {"sum": by["left"] + by["right"], "difference": by["left"] - by["right"]}
+
+    saved_pyfunc(tmp_path / "model", both, example=rows, answer=answer)
+    pairs = zip(rows["left"].tolist(), rows["right"].tolist(), strict=True)
+    model = loaded(tmp_path, outputs=["difference"])
+    answers = outputs_of(model, [{"left": left, "right": right} for left, right in pairs])
+    assert np.array_equal(np.frombuffer(answers.rows.data, "<f4").reshape(-1, 2), rows["left"] - rows["right"])
+    with pytest.raises(ManifestError, match="'product' is not one of the model's: sum, difference"):
+        loaded(tmp_path, outputs=["product"])
 
 
 @pytest.mark.parametrize("input_type", ["json", "doubles"])

@@ -25,7 +25,7 @@ MANIFEST_NAME = "skysail.json"
 _FORMAT = 1
 
 _FRAMEWORKS_WITH = {
-    "outputs": frozenset({"onnx", "tensorflow", "pytorch", "spark", "folder"}),
+    "outputs": frozenset({"onnx", "tensorflow", "pytorch", "spark", "folder", "mlflow"}),
     "signature": frozenset({"tensorflow"}),
     "threads": frozenset({"sklearn", "onnx", "tensorflow", "pytorch", "xgboost", "lightgbm"}),
 }

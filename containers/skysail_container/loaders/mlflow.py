@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from skysail_container.chosen_outputs import chosen_columns, chosen_fields
 from skysail_container.data_frames import DataFrames
-from skysail_container.errors import ModelLoadError, UnusableRowsError
+from skysail_container.errors import ManifestError, ModelLoadError, UnusableRowsError
 from skysail_container.exception_text import exception_text
 from skysail_container.input_schema import InputField, InputSchema, ValueType
 from skysail_container.input_types import NUMERIC_INPUT_TYPES, InputType
@@ -50,16 +51,22 @@ _SOLE_TENSOR = "input"
 class MlflowModel:
     """A pyfunc model. It gets a DataFrame, tensors or the rows themselves, as its signature says."""
 
-    def __init__(self, predict: Callable[[Any], Any], form: "_Columns | _Tensors | _Anything") -> None:
+    def __init__(
+        self, predict: Callable[[Any], Any], form: "_Columns | _Tensors | _Anything", chosen: Sequence[str] = ()
+    ) -> None:
+        """:param chosen: the columns or arrays of what it returns that are the answer; none: all."""
         self._predict = predict
         self._form = form
+        self._chosen = chosen
         self._frames = DataFrames(None)
 
     def predict(self, rows: ModelInput) -> object:
         returned = self._predict(self._form.of(rows))
         if isinstance(returned, Mapping):
-            return one_output_per_row({str(name): _rows(values) for name, values in returned.items()}, len(rows))
-        return self._frames.outputs(returned)
+            arrays = {str(name): _rows(values) for name, values in returned.items()}
+            return one_output_per_row(chosen_columns(arrays, self._chosen), len(rows))
+        outputs = self._frames.outputs(returned)
+        return chosen_fields(outputs, self._chosen) if self._chosen else outputs
 
     def example_rows(self, input_type: InputType) -> Rows | None:
         return self._form.example_rows(input_type)
@@ -69,6 +76,7 @@ def load(folder: Path, manifest: Manifest) -> Model:
     """The model in the directory that the manifest names.
 
     :raises ModelLoadError: another Python saved it, or it is damaged, or it has no python_function flavour.
+    :raises ManifestError: it is to answer with an output that its signature does not have.
     """
     manifest.check_python()
     location = manifest.location(folder)
@@ -85,7 +93,18 @@ def load(folder: Path, manifest: Manifest) -> Model:
         except Exception as error:
             raise ModelLoadError(f"MLflow does not load the model: {exception_text(error)}") from error
     report.served_by = f"MLflow {mlflow.__version__}"
-    return MlflowModel(model.predict, _form(model.metadata.signature))
+    signature = model.metadata.signature
+    _check_chosen(manifest.outputs, signature)
+    return MlflowModel(model.predict, _form(signature), manifest.outputs)
+
+
+def _check_chosen(chosen: Sequence[str], signature: Any) -> None:
+    """Where the signature names the outputs, a wrong choice is told now, else with the first rows."""
+    specs = [] if signature is None or signature.outputs is None else signature.outputs.inputs
+    names = [str(spec.name) for spec in specs if spec.name is not None]
+    unknown = [name for name in chosen if names and name not in names]
+    if unknown:
+        raise ManifestError("outputs", f"{unknown[0]!r} is not one of the model's: {', '.join(names)}")
 
 
 def _form(signature: Any) -> "_Columns | _Tensors | _Anything":
