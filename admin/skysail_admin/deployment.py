@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -59,6 +60,7 @@ class DeploymentMethods(ModelMethods, ReplicaMethods):
         examples: Any = None,
         validation: Any = None,
         tolerance: float | None = None,
+        stages: str | os.PathLike[str] | None = None,
         memory_limit_mb: int | None = None,
         wait: bool = True,
         timeout_s: float = DEFAULT_WAIT_S,
@@ -84,6 +86,8 @@ class DeploymentMethods(ModelMethods, ReplicaMethods):
             of rows and outputs (arrays, lists or DataFrames), rows alone, or the path of a .jsonl, .parquet or .npz
             file. They are the schema of the input too. A model folder has such a file in it instead.
         :param tolerance: how far outputs may be from the expected ones, relative and absolute; None: 1e-5.
+        :param stages: the path of a file with stages of one's own for the native scorer, of a pipeline in a Spark
+            session (a folder has it as its `stages.py`).
         :param memory_limit_mb: MiB that each container may take before it is ended; None: as management is set.
         :param wait: return only when a replica answers; else as soon as the version is known.
         :param progress: called with a `ProgressEvent` now and then; without it a terminal shows a progress bar.
@@ -112,6 +116,7 @@ class DeploymentMethods(ModelMethods, ReplicaMethods):
                 examples=examples,
                 validation=validation,
                 tolerance=tolerance,
+                stages=stages,
             ) as artifact:
                 request = {
                     "version": str(version),

@@ -80,6 +80,7 @@ def packed(
     examples: Any = None,
     validation: Any = None,
     tolerance: float | None = None,
+    stages: Any = None,
 ) -> Iterator[Artifact]:
     """The model as an artifact, which lasts as long as the context.
 
@@ -94,6 +95,7 @@ def packed(
     :param validation: rows that each container runs before it serves, with what is expected for them: the path of a
         validation file, a tuple of rows and outputs, or rows. A folder has a file of its own.
     :param tolerance: how far outputs may be from the expected ones; None: 1e-5, or as the manifest has it.
+    :param stages: of a pipeline of a Spark session: the path of a file with stages of one's own for the native scorer.
     :raises InvalidRequestError: it is none of these, or cannot be packed, or there is no such input type.
     :raises SkysailError: the disk is full.
     """
@@ -110,6 +112,10 @@ def packed(
         raise InvalidRequestError(
             "only pipelines of a Spark session take examples; put a validation file into a folder", field="examples"
         )
+    if stages is not None and not is_spark_object(model):
+        raise InvalidRequestError(
+            "only pipelines of a Spark session take stages; put a stages.py into a folder", field="stages"
+        )
     if is_portable(model):
         _refuse_choices(chosen)
         yield _portable(Path(model).expanduser(), input_type, warm_up_rows)
@@ -117,7 +123,7 @@ def packed(
     with tempfile.TemporaryDirectory(prefix="skysail-pack-") as folder:
         staging = Path(folder)
         try:
-            entries = _entries(model, staging, input_type, method, warm_up_rows, accelerate, examples, outputs)
+            entries = _entries(model, staging, input_type, method, warm_up_rows, accelerate, examples, outputs, stages)
             if validation is not None:
                 entries = _validated(entries, validation, staging, input_type)
             yield _write(with_fields(entries, chosen), staging / "artifact.zip", input_type)
@@ -139,6 +145,7 @@ def _entries(
     accelerate: bool,
     examples: Any,
     outputs: Sequence[str] | None,
+    stages: Any,
 ) -> list[ArchiveEntry]:
     if isinstance(model, str | os.PathLike):
         path = Path(model).expanduser()
@@ -147,7 +154,9 @@ def _entries(
         return _entries_of_path(path, input_type, method, warm_up_rows)
     if is_spark_object(model):
         rows = spark_examples(model, examples, input_type, outputs)
-        return spark_model_entries(model, staging, input_type, rows, method=method, warm_up_rows=warm_up_rows)
+        return spark_model_entries(
+            model, staging, input_type, rows, method=method, warm_up_rows=warm_up_rows, stages=stages
+        )
     for is_kind, entries in _OBJECTS:
         if is_kind(model):
             return entries(model, staging, input_type, method=method, warm_up_rows=warm_up_rows)

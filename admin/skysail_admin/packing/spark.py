@@ -13,6 +13,7 @@ from skysail_admin.packing.manifest import MANIFEST_NAME, manifest_bytes, new_ma
 from skysail_admin.packing.spark_examples import SparkExamples
 from skysail_admin.packing.spark_folder import check_method, spark_manifest
 from skysail_admin.packing.spark_schema import spark_schema
+from skysail_admin.packing.spark_stages import stage_classes, stage_sources, twins_entry
 
 __all__ = ["is_spark_object", "spark_model_entries"]
 
@@ -37,13 +38,20 @@ def spark_model_entries(
     *,
     method: str,
     warm_up_rows: list[Any] | None,
+    stages: Any = None,
 ) -> list[ArchiveEntry]:
-    """Saves the pipeline into `staging`, and the examples beside it if there are any.
+    """The pipeline, saved into `staging`, the source of its stages in Python, and the examples if there are any.
 
-    :raises InvalidRequestError: it cannot be saved here, or another method than transform is asked for.
+    :param stages: the path of a file with stages for the native scorer.
+    :raises InvalidRequestError: it cannot be saved here, or no container could import one of its stages, or another
+        method than transform is asked for.
     """
     check_method(method)
     entries = _saved(model, staging / _FOLDER)
+    classes = stage_classes(_content(entry) for entry in entries if "/metadata/" in entry.name)
+    entries += stage_sources(classes, has_twins=stages is not None)
+    if stages is not None:
+        entries.append(twins_entry(stages))
     manifest = spark_manifest(_FOLDER, input_type, warm_up_rows)
     if examples is not None:
         entries.append(ArchiveEntry(_VALIDATION, examples.file_content()))
@@ -81,6 +89,10 @@ def _saved(model: Any, folder: Path) -> list[ArchiveEntry]:
     if len(set(plain)) == len(names):
         names = plain
     return [ArchiveEntry(name, _lasting(path)) for name, path in zip(names, files, strict=True)]
+
+
+def _content(entry: ArchiveEntry) -> bytes:
+    return entry.source if isinstance(entry.source, bytes) else entry.source.read_bytes()
 
 
 def _lasting(path: Path) -> Path | bytes:
