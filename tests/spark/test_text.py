@@ -1,7 +1,9 @@
 """Stages for text: files of old versions, damaged ones, columns that do not fit, hostile input."""
 
 import json
+import random
 import zipfile
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from skysail_container.spark.stages.hashing import HashingTF
 from skysail_container.spark.stages.lsh import MinHashLSHModel
 from skysail_container.spark.stages.text_vectors import Word2VecModel
 from skysail_container.spark.stages.tokens import NGram, RegexTokenizer, StopWordsRemover, Tokenizer
+from skysail_container.spark.vectors import occurrences
 
 FIXTURES = Path(__file__).parent / "fixtures"
 WORDS = {"words": "array<string>"}
@@ -199,6 +202,15 @@ def test_terms_without_end_do_not_fill_the_memory() -> None:
     again = scorer.score_instance({"words": [str(number) for number in range(70_000)]})
     assert first["features"] == again["features"]
     assert sum(first["features"].values) == 70_000
+
+
+def test_terms_are_counted_in_the_order_of_their_indices() -> None:
+    chance = random.Random(1)
+    for n_terms in (0, 1, 2, 5, 40):
+        found = [chance.randrange(30) for _ in range(n_terms)]
+        counts = Counter(found)
+        indices = sorted(counts)
+        assert occurrences(30, found) == SparseVector(30, indices, [float(counts[index]) for index in indices])
 
 
 def test_half_a_character_hashes_as_a_question_mark() -> None:

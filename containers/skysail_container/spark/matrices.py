@@ -12,12 +12,17 @@ from typing import Any, Self
 __all__ = ["DenseMatrix", "Matrix", "SparseMatrix", "numbers_of", "saved_matrix"]
 
 _COMPACT_FROM = 4096
-"""Longer rows are arrays of 8 bytes a number instead of lists of 32, which are a little faster to read."""
+"""Longer rows are arrays of 8 bytes a number instead of lists of 32, which are a quarter faster to read."""
+_COMPACT_ALONE_FROM = 1 << 16
+"""The same for a vector that stands alone: 2 MB are nothing beside the process."""
 
 
-def numbers_of(values: Sequence[float]) -> Sequence[float]:
-    """Numbers in the form that suits how many they are."""
-    return list(values) if len(values) < _COMPACT_FROM else array("d", values)
+def numbers_of(values: Sequence[float], *, alone: bool = False) -> Sequence[float]:
+    """Numbers in the form that suits how many they are.
+
+    :param alone: they are not one of many rows.
+    """
+    return list(values) if len(values) < (_COMPACT_ALONE_FROM if alone else _COMPACT_FROM) else array("d", values)
 
 
 @dataclass(frozen=True, slots=True)

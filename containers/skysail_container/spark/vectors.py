@@ -6,7 +6,17 @@ Source: org.apache.spark.ml.linalg.Vectors.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-__all__ = ["DenseVector", "SparseVector", "Vector", "compressed", "compressed_dense", "is_sparse", "vector_of"]
+__all__ = [
+    "DenseVector",
+    "SparseVector",
+    "Vector",
+    "compressed",
+    "compressed_dense",
+    "is_sparse",
+    "occurrences",
+    "ones_of",
+    "vector_of",
+]
 
 DENSE: Final = 1
 SPARSE: Final = 0
@@ -119,6 +129,29 @@ def compressed_dense(values: list[float]) -> Vector:
         return DenseVector(values)
     indices = [index for index, value in enumerate(values) if value != 0.0]
     return SparseVector(len(values), indices, [values[index] for index in indices])
+
+
+def occurrences(size: int, found: list[int]) -> SparseVector:
+    """How often each index was found. The list may become a part of the vector: it belongs to it from then on."""
+    found.sort()
+    counts = [1.0] * len(set(found))
+    if len(counts) == len(found):
+        return SparseVector(size, found, counts)
+    indices: list[int] = []
+    place, last = -1, -1
+    for index in found:
+        if index == last:
+            counts[place] += 1.0
+        else:
+            indices.append(index)
+            last = index
+            place += 1
+    return SparseVector(size, indices, counts)
+
+
+def ones_of(vector: SparseVector) -> SparseVector:
+    """1 wherever the vector stores a value."""
+    return SparseVector(vector.size, vector.indices, [1.0] * len(vector.indices))
 
 
 def vector_of(struct: Any) -> Vector:

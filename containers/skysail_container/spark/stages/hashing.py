@@ -19,7 +19,7 @@ from skysail_container.spark.registry import spark_stage
 from skysail_container.spark.schema import BOOLEAN, DOUBLE, FLOAT, INT, LONG, STRING, VECTOR, VOID, Column, Schema
 from skysail_container.spark.stage import Bound, Row, Score, Stage
 from skysail_container.spark.stage_folder import StageFolder
-from skysail_container.spark.vectors import SparseVector
+from skysail_container.spark.vectors import SparseVector, occurrences, ones_of
 
 __all__ = ["FeatureHasher", "HashingTF"]
 
@@ -123,13 +123,8 @@ class HashingTF(Stage):
             terms = row[source]
             if terms is None:
                 raise self.row_error(f"{source} is null")
-            counts: dict[int, float] = {}
-            for term in terms:
-                index = index_of(term)
-                counts[index] = counts.get(index, 0.0) + 1.0
-            indices = sorted(counts)
-            values = [1.0] * len(indices) if binary else [counts[index] for index in indices]
-            row[target] = SparseVector(n, indices, values)
+            counts = occurrences(n, [*map(index_of, terms)])
+            row[target] = ones_of(counts) if binary else counts
 
         return score
 

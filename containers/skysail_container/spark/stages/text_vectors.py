@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from skysail_container.spark.attributes import AttributeGroup, numeric
+from skysail_container.spark.matrices import numbers_of
 from skysail_container.spark.registry import spark_stage
 from skysail_container.spark.schema import VECTOR, Column, Schema
 from skysail_container.spark.stage import Bound, Row, Stage
 from skysail_container.spark.stage_folder import StageFolder
-from skysail_container.spark.vectors import DenseVector, SparseVector, vector_of
+from skysail_container.spark.vectors import DenseVector, SparseVector, occurrences, ones_of, vector_of
 
 __all__ = ["CountVectorizerModel", "IDFModel", "Word2VecModel"]
 
@@ -65,19 +66,20 @@ class CountVectorizerModel(Stage):
             words = row[source]
             if words is None:
                 raise self.row_error(f"{source} is null")
-            counts: dict[int, float] = {}
-            for word in words:
-                index = index_of(word)
-                if index is not None:
-                    counts[index] = counts.get(index, 0.0) + 1.0
+            counts = occurrences(n_features, [index for index in map(index_of, words) if index is not None])
             least = min_tf if min_tf >= 1.0 else len(words) * min_tf
-            indices = sorted(counts) if least <= 1.0 else sorted(i for i, count in counts.items() if count >= least)
-            if indices and indices[-1] >= n_features:
+            if least > 1.0:
+                counts = _at_least(least, counts)
+            if counts.indices and counts.indices[-1] >= n_features:
                 raise self.row_error("its vocabulary holds a word twice, so that an index lies beyond the vector")
-            values = [1.0] * len(indices) if binary else [counts[index] for index in indices]
-            row[target] = SparseVector(n_features, indices, values)
+            row[target] = ones_of(counts) if binary else counts
 
         return Bound(after, score)
+
+
+def _at_least(least: float, counts: SparseVector) -> SparseVector:
+    kept = [(index, count) for index, count in counts.active() if count >= least]
+    return SparseVector(counts.size, [index for index, _ in kept], [count for _, count in kept])
 
 
 @spark_stage(
@@ -103,7 +105,8 @@ class IDFModel(Stage):
         schema.column(self.uid, self.input_column, VECTOR)
         output = Column(VECTOR, AttributeGroup(len(self.idf)))
         after = schema.with_output(self.uid, self.output_column, output)
-        source, target, idf, size = self.input_column, self.output_column, self.idf, len(self.idf)
+        source, target, size = self.input_column, self.output_column, len(self.idf)
+        idf = numbers_of(self.idf, alone=True)
 
         def score(row: Row) -> None:
             vector = row[source]

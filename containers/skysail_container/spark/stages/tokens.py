@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
+from skysail_container.spark.ascii_words import ascii_words_of
 from skysail_container.spark.errors import UnsupportedStageError
 from skysail_container.spark.java_regex import JavaRegexError, findall_of, pattern_of, split_of
 from skysail_container.spark.java_strings import lower, lower_in, utf16_length
@@ -43,20 +44,25 @@ class Tokenizer(Stage):
             text = row[source]
             if text is None:
                 raise self.row_error(f"{source} is null")
-            row[target] = _split_at_white_space(lower(text))
+            if text.isascii():
+                words = text.encode().translate(_ASCII_LOWER).decode().split(" ")
+            else:
+                words = lower(text).translate(_SPACES).split(" ")
+            if not words[-1] and len(words) > 1:
+                _drop_empty_end(words)
+            row[target] = words
 
         return Bound(after, score)
 
 
-def _split_at_white_space(text: str) -> list[str]:
-    words = text.translate(_SPACES).split(" ") if not text.isprintable() else text.split(" ")
-    if len(words) > 1:
-        while words and not words[-1]:
-            words.pop()
-    return words
+def _drop_empty_end(words: list[str]) -> None:
+    while words and not words[-1]:
+        words.pop()
 
 
-_SPACES = str.maketrans("\t\n\x0b\f\r", " " * 5)
+_SPACES: Final = str.maketrans("\t\n\x0b\f\r", " " * 5)
+_ASCII_LOWER: Final = bytes(range(256)).lower().translate(bytes.maketrans(b"\t\n\x0b\f\r", b" " * 5))
+"""What becomes of each byte of ASCII text: capitals small, white space blanks."""
 
 
 @spark_stage(
@@ -100,12 +106,18 @@ class RegexTokenizer(Stage):
         schema.column(self.uid, self.input_column, STRING)
         after = schema.with_output(self.uid, self.output_column, WORDS)
         source, target, to_lower, min_length = self.input_column, self.output_column, self.to_lower, self.min_length
-        words_of = self._words_of()
+        words_of, ascii_words = self._words_of(), None
+        if min_length > 0:  # empty words are left out
+            ascii_words = ascii_words_of(pattern_of(self.pattern), gaps=self.gaps, to_lower=to_lower)
 
         def score(row: Row) -> None:
             text = row[source]
             if text is None:
                 raise self.row_error(f"{source} is null")
+            if ascii_words is not None and text.isascii():
+                words = ascii_words(text)
+                row[target] = words if min_length <= 1 else [word for word in words if len(word) >= min_length]
+                return
             words = words_of(lower(text) if to_lower else text)
             if min_length > 0:
                 words = [word for word in words if len(word) >= min_length or utf16_length(word) >= min_length]
@@ -186,8 +198,11 @@ class StopWordsRemover(Stage):
         stops = frozenset(None if word is None else to_lower(word) for word in self.stop_words)
 
         def without(words: list[Any]) -> list[Any]:
-            if None not in words:
+            try:
                 joined = "".join(words)
+            except TypeError:  # a null among them
+                pass
+            else:
                 if joined.isascii() and joined == joined.lower():  # as tokenizers leave them: lower in any locale
                     return [word for word in words if word not in stops]
             return [word for word in words if (word if word is None else to_lower(word)) not in stops]
