@@ -19,8 +19,8 @@ $(FRAMEWORKS): $(STAMP) constraints.txt containers/pyproject.toml scripts/setup-
 
 setup: $(STAMP) ## make the environment in .venv and nothing else
 
-compile: $(STAMP) ## translate the query frontend's hot path to C again after an edit
-	@$(BIN)/python -m skysail_frontend.compiling
+compile: $(STAMP) ## translate the hot paths of query frontend and containers to C again after an edit
+	@$(BIN)/python -m skysail_container.compiling && $(BIN)/python -m skysail_frontend.compiling
 
 demo: $(STAMP) ## start the stack, serve a real model, print accuracy and speed, stop everything
 	@$(BIN)/python -m examples.demo.demo $(DEMO_FLAGS)
@@ -60,4 +60,4 @@ bench-faults: $(STAMP) ## measure whether answers are in time under overload and
 	@$(BIN)/python -m benchmarks.in_time
 
 clean: ## remove the environment, compiled modules and caches
-	rm -rf $(VENV) .venv-torch .venv-spark query_frontend/skysail_frontend/_compiled .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-torch .venv-spark */skysail_*/_compiled .pytest_cache .mypy_cache .ruff_cache .hypothesis

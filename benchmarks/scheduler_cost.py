@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Measure what the scheduler costs per query.")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     options = parser.parse_args(arguments)
-    form = "compiled" if compiled.is_in_use() else "interpreted"
+    form = "compiled" if compiled.FORM.is_in_use() else "interpreted"
     costs = {n: (cost_us(n, ONE_OBJECTIVE), cost_us(n, TWO_OBJECTIVES)) for n in BACKLOGS}
     if options.json:
         print(json.dumps({"form": form, "us_per_query": {str(n): pair for n, pair in costs.items()}}))

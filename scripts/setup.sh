@@ -42,18 +42,20 @@ printf 'setup 1/4: virtualenv in %s\n' "$venv"
 printf 'setup 2/4: dependencies (a minute or two the first time)\n'
 # All four distributions in one call: their names resolve to these folders, never to an index.
 "$venv/bin/python" -m pip install --disable-pip-version-check --progress-bar=off -c constraints.txt \
-  -e containers'[sklearn,skops,python,fast,accelerate,metrics]' -e management'[server]' -e query_frontend'[compile]' -e admin'[local]' -r requirements-dev.txt \
+  -e containers'[sklearn,skops,python,fast,compile,accelerate,metrics]' -e management'[server]' -e query_frontend'[compile]' -e admin'[local]' -r requirements-dev.txt \
   | show_progress \
   || fail "pip could not install the dependencies; its own message is above (a full disk, no network, or a missing compiler)"
 printf 'setup 3/4: checking\n'
 "$venv/bin/python" -c 'import skysail_container, skysail_management, skysail_frontend, skysail_admin'
-printf 'setup 4/4: the hot path in C\n'
+printf 'setup 4/4: the hot paths in C\n'
 has_headers() { "$venv/bin/python" -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))'; }
 if ! has_headers && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   printf 'setup: installing python3-dev\n'
   apt-get update -qq && apt-get install -y -qq python3-dev >/dev/null || printf 'setup: apt-get could not install python3-dev\n' >&2
 fi
-"$venv/bin/python" -m skysail_frontend.compiling \
-  || printf 'setup: going on without; predictions are then slower by about a third\n' >&2
+for package in skysail_container skysail_frontend; do
+  "$venv/bin/python" -m "$package.compiling" \
+    || printf 'setup: going on without; predictions are then slower by up to a third\n' >&2
+done
 touch "$venv/.ready"
 printf 'setup: done. Next: make demo\n'

@@ -20,7 +20,7 @@ from benchmarks.peers.server_tree import ServerTree
 from benchmarks.replies import Form, Outcome, judge
 from benchmarks.server_process import CHECKOUT, answers_with, free_port
 from benchmarks.serving_stack import ServedApplication, start_stack
-from skysail_frontend.compiled import is_in_use
+from skysail_frontend.compiled import FORM
 
 __all__ = ["CONTESTANTS", "SKYSAIL", "Contestant", "RunningServer"]
 
@@ -109,7 +109,7 @@ class SkysailContestant:
     def __init__(self, name: str, title: str, *, is_accelerated: bool) -> None:
         self.name, self.title = name, title
         self._is_accelerated = is_accelerated
-        form = "compiled" if is_in_use() else "interpreted"
+        form = "compiled" if FORM.is_in_use() else "interpreted"
         served_by = "the forest converted to ONNX at load" if is_accelerated else "scikit-learn itself"
         slo = f"SLO {1e3 * SLO_S:.0f} ms"
         self.settings = f"one frontend worker ({form}), one container, {served_by}, {slo}, no prediction cache"

@@ -10,6 +10,7 @@ from collections.abc import Coroutine
 from typing import NamedTuple
 
 from skysail_container.address import TcpAddress, UnixAddress, bound_socket
+from skysail_container.compiled import FORM
 from skysail_container.errors import ListenError, ModelLoadError
 from skysail_container.fork_guard import guard_forks
 from skysail_container.load_report import report, write_report
@@ -107,12 +108,13 @@ class _Lifetime:
         self._watchdog.start()
         self._metrics_file.start()
         _log.info(
-            "ready: model %s:%s for %s on %s, loaded and warm after %.1f s",
+            "ready: model %s:%s for %s on %s, loaded and warm after %.1f s; the hot path runs %s",
             self._settings.name,
             self._settings.version,
             self._input_type,
             _actual_address(self._settings, listener),
             load_s,
+            "compiled" if FORM.is_in_use() else "interpreted",
         )
         await self._stop_asked.wait()
         return await self._stop()

@@ -87,11 +87,12 @@ class Outbox:
     def _written(self, frame: memoryview) -> tuple[memoryview, str | None]:
         """What the socket did not take of `frame`, and what is wrong with the peer."""
         try:
-            return frame[self._sock.send(frame) :], None
+            n_bytes = self._sock.send(frame)
         except (BlockingIOError, InterruptedError):
             return frame, None
         except OSError as error:
             return frame, f"the client is gone: {error.strerror or error}"
+        return frame[n_bytes:], None
 
     def _keep(self, frame: memoryview) -> str | None:
         if self._n_backlog_bytes + len(frame) > self._max_bytes:

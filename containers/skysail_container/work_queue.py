@@ -72,7 +72,7 @@ class WorkQueue:
         for entry in self._heap:
             work = entry[2]
             if work.batch_id == batch_id and work.recipient is recipient:
-                self._keep([other for other in self._heap if other is not entry])
+                self._keep([other for other in self._heap if other[2] is not work])
                 return work
         return None
 

@@ -1,7 +1,7 @@
 """The Skysail query frontend: predictions over REST, batched against each application's latency objective."""
 
-from skysail_frontend.compiled import use_compiled
+from skysail_frontend.compiled import FORM
 
 __all__: list[str] = []
 
-use_compiled(__path__)
+__path__ = FORM.search_path(__path__)

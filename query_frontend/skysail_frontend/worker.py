@@ -15,7 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from skysail_frontend.catalog import Catalog
-from skysail_frontend.compiled import is_in_use
+from skysail_frontend.compiled import FORM
 from skysail_frontend.dispatcher import Dispatcher
 from skysail_frontend.exposition import cells_path
 from skysail_frontend.fair_listener import ConnectionCounts, FairListener
@@ -79,7 +79,7 @@ class Worker:
 
     async def serve(self, listener: socket.socket, lifeline_fd: int | None) -> None:
         """Serves on `listener` until SIGTERM, SIGINT or the end of the lifeline; finishes what it took in."""
-        logger.info("%s: the hot path runs %s", self._name, "compiled" if is_in_use() else "interpreted")
+        logger.info("%s: the hot path runs %s", self._name, "compiled" if FORM.is_in_use() else "interpreted")
         if lifeline_fd is not None:
             asyncio.get_running_loop().add_reader(lifeline_fd, self._lifeline_ended, lifeline_fd)
         with contextlib.suppress(KeyboardInterrupt):

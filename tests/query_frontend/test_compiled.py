@@ -22,7 +22,7 @@ REPORT = """
 import sys
 from skysail_frontend import compiled, sliding_minimum
 minimum = sliding_minimum.SlidingMinimum(2)
-print("compiled" if compiled.is_in_use() else "interpreted", sliding_minimum.__file__)
+print("compiled" if compiled.FORM.is_in_use() else "interpreted", sliding_minimum.__file__)
 """
 
 
@@ -51,7 +51,7 @@ def what_runs(folder: Path, **environment: str) -> str:
 
 def libraries(folder: Path) -> dict[str, Path]:
     """The files of a compilation, by the name of the module."""
-    paths = (folder / PACKAGE.name / compiled.FOLDER.name).glob("*/*.so")
+    paths = (folder / PACKAGE.name / compiled.FORM.folder.name).glob("*/*.so")
     return {path.name.partition(".")[0]: path for path in paths}
 
 
@@ -59,7 +59,7 @@ def libraries(folder: Path) -> dict[str, Path]:
 def copy(tmp_path: Path) -> Path:
     """A folder with the package, which is not compiled; its only module to compile is a small one."""
     package = tmp_path / "copy" / PACKAGE.name
-    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns(compiled.FOLDER.name, "__pycache__"))
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns(compiled.FORM.folder.name, "__pycache__"))
     source = (package / "compiled.py").read_text()
     source, n_replaced = re.subn(r"^MODULES = \(.*?\)", 'MODULES = ("sliding_minimum",)', source, flags=re.M | re.S)
     assert n_replaced == 1
@@ -87,7 +87,7 @@ def compiled_copy(copy: Path, template: Path) -> Path:
 
 
 def test_compiled_modules_are_used_while_their_sources_are_what_they_were(compiled_copy: Path) -> None:
-    assert set(libraries(compiled_copy)) == {"sliding_minimum", compiled.EXTENSION, compiled.SHARED_LIBRARY}
+    assert set(libraries(compiled_copy)) == {"sliding_minimum", *compiled.FORM.extensions, compiled.FORM.shared_library}
     assert what_runs(compiled_copy) == "compiled"
 
 
@@ -121,7 +121,7 @@ def test_without_anything_compiled_the_source_is_used(copy: Path) -> None:
     assert what_runs(copy) == "interpreted"
 
 
-@pytest.mark.parametrize("name", ["sliding_minimum", compiled.SHARED_LIBRARY])
+@pytest.mark.parametrize("name", ["sliding_minimum", compiled.FORM.shared_library])
 @pytest.mark.parametrize("damage", ["missing", "empty"])
 def test_the_source_is_used_when_a_file_of_the_compiled_modules_is_missing(
     compiled_copy: Path, name: str, damage: str
@@ -136,7 +136,7 @@ def test_the_source_is_used_when_a_file_of_the_compiled_modules_is_missing(
 
 
 def test_the_source_is_used_with_a_warning_when_the_shared_library_cannot_be_loaded(compiled_copy: Path) -> None:
-    libraries(compiled_copy)[compiled.SHARED_LIBRARY].write_text("not a library")
+    libraries(compiled_copy)[compiled.FORM.shared_library].write_text("not a library")
     done = run(compiled_copy, REPORT)
     assert done.returncode == 0
     assert done.stdout.startswith("interpreted ")
@@ -146,11 +146,15 @@ def test_the_source_is_used_with_a_warning_when_the_shared_library_cannot_be_loa
 
 def test_a_second_run_finds_the_compiled_modules_current(compiled_copy: Path) -> None:
     done = run(compiled_copy, COMPILE.format(arrange="pass"), CC="no-such-compiler")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "the compiled modules are current\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (
+        0,
+        "the compiled modules of skysail_frontend are current\n",
+        "",
+    )
 
 
 def test_a_new_compilation_takes_the_place_of_whatever_was_there(compiled_copy: Path) -> None:
-    folder = compiled_copy / PACKAGE.name / compiled.FOLDER.name
+    folder = compiled_copy / PACKAGE.name / compiled.FORM.folder.name
     (folder / "digest").touch()
     (folder / "new-given-up").mkdir()
     source = compiled_copy / PACKAGE.name / "sliding_minimum.py"
@@ -179,7 +183,7 @@ def test_a_new_compilation_takes_the_place_of_whatever_was_there(compiled_copy: 
 )
 def test_compiling_says_in_one_line_what_is_missing(copy: Path, arrange: str, said: str) -> None:
     done = run(copy, COMPILE.format(arrange=arrange))
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"not compiled: {said}\n")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"skysail_frontend is not compiled: {said}\n")
     assert what_runs(copy) == "interpreted"
 
 
@@ -190,7 +194,7 @@ def test_what_the_compiler_says_is_shown_and_nothing_is_left_behind(copy: Path) 
     if "missing" in done.stderr:
         pytest.skip(f"nothing can be compiled here: {done.stderr.strip()}")
     assert done.returncode == 1
-    assert done.stderr.startswith("not compiled: the compiler failed:\n")
+    assert done.stderr.startswith("skysail_frontend is not compiled: the compiler failed:\n")
     assert "Incompatible return value type" in done.stderr
     assert libraries(copy) == {}
 
@@ -200,7 +204,7 @@ def test_the_modules_to_compile_are_there() -> None:
 
 
 def test_every_worker_says_in_its_log_which_form_it_runs(rig: FrontendRig) -> None:
-    form = "compiled" if compiled.is_in_use() else "interpreted"
+    form = "compiled" if compiled.FORM.is_in_use() else "interpreted"
     with rig.own_frontend("--workers=2") as frontend:
 
         def said() -> list[tuple[str, str]]:

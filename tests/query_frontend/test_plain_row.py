@@ -31,7 +31,7 @@ def row_of(dtype: str) -> PlainRow:
 
 def may_leave_to_the_decoder() -> bool:
     """The reader in C leaves numbers to it that have many digits or extreme exponents."""
-    return compiled.is_in_use()
+    return compiled.FORM.is_in_use()
 
 
 @given(st.lists(NUMBERS, min_size=1, max_size=300))
@@ -90,7 +90,7 @@ def test_every_way_to_write_a_number_and_every_space(number: str, space: str) ->
     parser = PredictRequestParser(INPUT_TYPES["doubles"], 10)
     (expected,) = parser.parse(body).payloads
     assert parser.parse_row(body) == expected
-    assert compiled.is_in_use() is False or row_of("<f8").payload(body) == expected
+    assert compiled.FORM.is_in_use() is False or row_of("<f8").payload(body) == expected
 
 
 @pytest.mark.parametrize(

@@ -262,7 +262,7 @@ async def test_wide_rows_are_told_apart_and_their_equals_are_known(
     assert (metric(parts, "cache_followers_total"), metric(parts, "cache_hits_total")) == (1, 2)
 
 
-@pytest.mark.skipif(compiled.is_in_use(), reason="compiled modules reach each other past what a test puts in between")
+@pytest.mark.skipif(compiled.FORM.is_in_use(), reason="compiled modules call each other without a look-up")
 async def test_different_rows_of_one_key_do_not_follow_each_other(
     parts: WorkerParts, container: ScriptedContainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

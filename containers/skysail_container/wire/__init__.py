@@ -1,5 +1,9 @@
 """Wire protocol version 1: frames, messages and rows as pure functions and value classes. docs/rpc.md describes it."""
 
+from skysail_container.compiled import FORM
+
+__path__ = FORM.search_path(__path__, "wire")
+
 from skysail_container.errors import FrameTooLargeError, MalformedFrameError, UnsupportedVersionError, WireError
 from skysail_container.wire.decoding import decode_from_client, decode_from_container
 from skysail_container.wire.encoding import encode, encode_in_parts
