@@ -1,11 +1,13 @@
-"""Functions and plain estimators answer over RPC what they answer in process, to the bit, in batches of any size."""
+"""Functions, folders and plain estimators answer over RPC as they do in process, to the bit, in batches of any size."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pytest
 from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import RandomForestClassifier
@@ -14,8 +16,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from harness.container_client import ContainerClient, connected
-from harness.container_process import function_folder, running_container, sklearn_folder
-from skysail_container.wire import Dense
+from harness.container_process import function_folder, running_container, sklearn_folder, source_folder
+from skysail_container.wire import Dense, Json
 
 N_ROWS = 1024
 BATCHES = (1, 2, 7, 64)
@@ -30,7 +32,11 @@ def served(client: ContainerClient, rows: npt.NDArray[np.float64], n_batch_rows:
         batch = rows[start : start + n_batch_rows]
         outputs = client.predict(Dense("<f8", batch.shape, batch.tobytes())).outputs
         assert isinstance(outputs, Dense)
-        yield np.frombuffer(outputs.data, outputs.dtype).reshape(outputs.shape)
+        yield array_of(outputs)
+
+
+def array_of(outputs: Dense) -> npt.NDArray[Any]:
+    return np.frombuffer(outputs.data, outputs.dtype).reshape(outputs.shape)
 
 
 def test_a_function_with_a_closure(tmp_path: Path) -> None:
@@ -59,4 +65,45 @@ def test_estimators_that_are_served_as_they_are(tmp_path: Path, method: str) -> 
         for n_batch_rows in BATCHES:
             parts = [rows[start : start + n_batch_rows] for start in range(0, N_ROWS, n_batch_rows)]
             expected = np.concatenate([getattr(estimator, method)(part) for part in parts])
+            assert np.array_equal(np.concatenate(list(served(client, rows, n_batch_rows))), expected)
+
+
+def test_an_estimator_that_was_fitted_on_a_frame_gets_objects_as_one(tmp_path: Path) -> None:
+    numbers = random_rows(3)
+    frame = pd.DataFrame(numbers, columns=["area", "rooms", "age"])
+    estimator = RandomForestClassifier(4, random_state=1).fit(frame, numbers[:, 0] > numbers[:, 2])
+    folder = sklearn_folder(tmp_path / "model", estimator, method="predict_proba", input_type="json")
+    expected = estimator.predict_proba(frame)  # trees: the same bits whatever stands beside a row
+    rows = [json.dumps(row).encode() for row in frame[["age", "area", "rooms"]].to_dict("records")]
+    with running_container(folder) as container, connected(container.address) as client:
+        for n_batch_rows in BATCHES:
+            for start in range(0, N_ROWS, n_batch_rows):
+                part = slice(start, start + n_batch_rows)
+                outputs = client.predict(Json(tuple(rows[part]))).outputs
+                assert isinstance(outputs, Dense)
+                assert np.array_equal(array_of(outputs), expected[part])
+
+
+TENSOR_MODEL = """
+import numpy as np
+from skysail_container.model_folder import TensorModel
+
+class Scores(TensorModel):
+    def __init__(self, folder):
+        self.weights = np.load(folder / "weights.npy")
+
+    def predict(self, arrays):
+        (rows,) = arrays.values()
+        return {"score": np.tanh(rows) @ self.weights}
+"""
+
+
+def test_a_folder_over_tensors(tmp_path: Path) -> None:
+    weights, rows = np.random.default_rng(3).normal(size=6), random_rows(6)
+    folder = source_folder(tmp_path / "model", TENSOR_MODEL, input_type="doubles")
+    np.save(folder / "weights.npy", weights)
+    with running_container(folder) as container, connected(container.address) as client:
+        for n_batch_rows in BATCHES:
+            parts = [rows[start : start + n_batch_rows] for start in range(0, N_ROWS, n_batch_rows)]
+            expected = np.concatenate([np.tanh(part) @ weights for part in parts])
             assert np.array_equal(np.concatenate(list(served(client, rows, n_batch_rows))), expected)

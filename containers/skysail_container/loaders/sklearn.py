@@ -37,16 +37,21 @@ class SklearnModel:
     ) -> None:
         self._predict: Callable[[Any], object] = getattr(estimator, method)
         self._n_features: int | None = getattr(estimator, "n_features_in_", None)
-        self._has_named_columns = hasattr(estimator, "feature_names_in_")
+        self._names: list[str] = list(getattr(estimator, "feature_names_in_", ()))
         self._fast = fast
         self._fast_dtype = fast_dtype
 
     def predict(self, rows: ModelInput) -> object:
         if isinstance(rows, np.ndarray):
             return self._predict_array(rows)
-        if self._has_named_columns and all(isinstance(row, dict) for row in rows):
-            return self._predict(import_module("pandas").DataFrame(rows))
+        if self._names and all(isinstance(row, dict) for row in rows):
+            return self._predict(self._frame(rows))
         return self._predict(rows)
+
+    def _frame(self, rows: ModelInput) -> Any:
+        """The columns in the estimator's order, which it insists on and objects have not; others are its to refuse."""
+        frame = import_module("pandas").DataFrame(rows)
+        return frame[self._names] if set(frame.columns) == set(self._names) else frame
 
     def _predict_array(self, rows: np.ndarray[Any, np.dtype[Any]]) -> object:
         if self._fast is not None and rows.dtype == self._fast_dtype and rows.shape[1:] == (self._n_features,):
