@@ -85,7 +85,7 @@ OUTSIDE = {"type": 0, "size": 2, "indices": [5], "values": [1.0]}
 
 DAMAGED_PARAMETERS = [
     ("scaling", "normalizer", {"p": 0.5}, "its p is 0.5"),
-    ("scaling", "normalizer", {"p": "much"}, "is not what"),
+    ("scaling", "normalizer", {"p": "much"}, "a number is expected"),
     ("scaling", "standard_scaler", {"inputCol": None}, "inputCol is not set"),
     ("scaling", "elementwise_product", {"scalingVec": None}, "scalingVec is not set"),
     ("scaling", "elementwise_product", {"scalingVec": [1.0]}, "is not what"),
@@ -98,7 +98,7 @@ DAMAGED_PARAMETERS = [
     ("thresholds", "bucketizer", {"handleInvalid": "ignore"}, "none of error, skip and keep"),
     ("thresholds", "bucketizer", {"inputCols": ["x"], "outputCols": ["y"]}, "both"),
     ("thresholds", "bucketizer_of_many_columns_that_keeps", {"outputCols": ["a"]}, "2 inputCols and 1 outputCols"),
-    ("thresholds", "bucketizer_of_many_columns_that_keeps", {"outputCols": "ab"}, "no lists"),
+    ("thresholds", "bucketizer_of_many_columns_that_keeps", {"outputCols": "ab"}, "a list of names is expected"),
     ("thresholds", "bucketizer_of_many_columns_that_keeps", {"splitsArray": [[0.0, 1.0, 2.0]]}, "1 entries for 2"),
     ("thresholds", "imputer", {"inputCols": ["x", "f", "i", "unknown"]}, "no surrogate"),
     ("features", "polynomial_expansion", {"degree": 0}, "degree is 0"),

@@ -79,16 +79,18 @@ def _json_object(folder: Path) -> dict[str, Any]:
 
 
 def _text(folder: Path) -> str:
-    parts = sorted(path for path in (folder / "metadata").glob("part-*") if path.stat().st_size)
-    if not parts:
-        hint = "" if folder.exists() else ": the folder does not exist"
-        raise StageError(str(folder), f"it has no metadata/part-* file, so it is no saved Spark stage{hint}")
-    if parts[0].stat().st_size > _MAX_BYTES:
-        raise StageError(str(folder), f"its metadata is longer than {_MAX_BYTES >> 20} MB")
     try:
+        parts = sorted(path for path in (folder / "metadata").glob("part-*") if path.stat().st_size)
+        if not parts:
+            hint = "" if folder.exists() else ": the folder does not exist"
+            raise StageError(str(folder), f"it has no metadata/part-* file, so it is no saved Spark stage{hint}")
+        if parts[0].stat().st_size > _MAX_BYTES:
+            raise StageError(str(folder), f"its metadata is longer than {_MAX_BYTES >> 20} MB")
         return parts[0].read_text("utf-8")
     except UnicodeDecodeError as error:
         raise StageError(str(folder), f"its metadata is no UTF-8: {error}") from error
+    except OSError as error:
+        raise StageError(str(folder), f"its metadata cannot be read: {error}") from error
 
 
 def _string(folder: Path, found: Mapping[str, Any], name: str) -> str:

@@ -10,7 +10,7 @@ from skysail_container.spark.inference import inferred_schema
 from skysail_container.spark.mleap import is_bundle, load_bundle
 from skysail_container.spark.registry import load_stage
 from skysail_container.spark.schema import Schema
-from skysail_container.spark.stage import Bound, Row, Stage
+from skysail_container.spark.stage import Bound, Row, Stage, bound_stage
 from skysail_container.spark.stage_folder import StageFolder
 
 __all__ = ["Pipeline", "Scorer", "load_pipeline"]
@@ -83,7 +83,7 @@ class Pipeline:
         :raises StageError: a stage does not take the columns it would get.
         """
         known = schema if isinstance(schema, Schema) else Schema(schema)
-        return Scorer(self.stage.bind(known), known)
+        return Scorer(bound_stage(self.stage, known), known)
 
     def score_instance(self, row: Mapping[str, Any]) -> Row:
         """The row with its outputs; its types are inferred as PySpark does (a float is a double, an int a bigint).

@@ -22,6 +22,9 @@ __all__ = ["EXACT", "StageKind", "known_stages", "load_stage", "spark_stage"]
 EXACT = "exact"
 """Every bit is Spark's."""
 
+_SPARKS_OWN = ("org.apache.spark.ml.", "pyspark.ml.")
+_NOT_FINITE = ("NaN", "Infinity", "-Infinity", "Inf", "-Inf")
+"""How numbers without digits are saved, where they are not decoded yet."""
 _OWN_STAGE = "a stage of your own can be registered for this class"
 
 
@@ -90,10 +93,45 @@ def load_stage(folder: StageFolder) -> Stage:
     unknown = sorted(set(folder.metadata.params) - set(kind.parameters) - kind.training)
     if unknown:
         raise UnsupportedStageError(folder.uid, f"its parameter {unknown[0]} is not known here; {_OWN_STAGE}")
+    if name.startswith(_SPARKS_OWN):
+        _check_types(folder, kind)
     try:
         return kind.stage.from_spark(folder.with_defaults(kind.parameters))
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError, OSError) as error:
         raise folder.error(f"its data is not what {name} writes: {type(error).__name__}: {error}") from error
+    except (MemoryError, RecursionError) as error:
+        raise folder.error(f"it is too large or too deep to be what {name} writes") from error
+
+
+def _check_types(folder: StageFolder, kind: StageKind) -> None:
+    """Parameters are of their defaults' types, and columns have names.
+
+    :raises StageError: one is of another type.
+    """
+    for params in (folder.metadata.defaults, folder.metadata.params):
+        for name, value in params.items():
+            if value is None or name not in kind.parameters:
+                continue
+            expected = _expected_type(name, value, kind.parameters[name])
+            if expected is not None:
+                raise folder.error(f"its parameter {name} is {str(value)[:80]!r}, and {expected} is expected")
+
+
+def _expected_type(name: str, value: Any, default: Any) -> str | None:
+    """None: the value is of it."""
+    if name.endswith("Cols"):
+        is_it = isinstance(value, list) and all(isinstance(one, str) for one in value)
+        return None if is_it else "a list of names"
+    if name.endswith("Col") or isinstance(default, str):
+        return None if isinstance(value, str) else "a text"
+    if isinstance(default, bool):
+        return None if isinstance(value, bool) else "true or false"
+    if isinstance(default, int | float):
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return None if is_number or value in _NOT_FINITE else "a number"
+    if isinstance(default, list | tuple):
+        return None if isinstance(value, list) else "a list"
+    return None
 
 
 def _refusal(folder: StageFolder, name: str) -> StageError:

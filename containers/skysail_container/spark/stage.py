@@ -8,7 +8,7 @@ from skysail_container.spark.errors import RowDropped, RowError, StageError
 from skysail_container.spark.schema import Schema
 from skysail_container.spark.stage_folder import StageFolder
 
-__all__ = ["Bound", "Row", "Score", "ScoreRows", "Stage", "one_after_another"]
+__all__ = ["Bound", "Row", "Score", "ScoreRows", "Stage", "bound_stage", "one_after_another"]
 
 Row = dict[str, Any]
 """A row's values by column: None for null, int, float (also for float32, widened), bool, str, list for arrays,
@@ -67,6 +67,16 @@ class Stage(ABC):
 
     def dropped(self, reason: str) -> RowDropped:
         return RowDropped(self.uid, reason)
+
+
+def bound_stage(stage: Stage, schema: Schema) -> Bound:
+    """
+    :raises StageError: the stage does not take these columns, or what was saved of it does not fit together.
+    """
+    try:
+        return stage.bind(schema)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError) as error:
+        raise stage.error(f"its parts do not fit together: {type(error).__name__}: {error}") from error
 
 
 def one_after_another(scores: Sequence[Score]) -> Score:

@@ -16,6 +16,9 @@ __all__ = ["StageFolder", "matrix_of"]
 
 Parameters = Mapping[str, Any]
 
+_MAX_NUMBERS = 1 << 28
+"""Of a matrix that is written out: 2 GB."""
+
 
 class StageFolder:
     """Invariant: what it gives was read whole; whatever is damaged is a `StageError` that names stage and file."""
@@ -125,8 +128,12 @@ def matrix_of(struct: Any) -> npt.NDArray[np.float64]:
     """The matrix in a struct of a Parquet file: shape (numRows, numCols), in C order whatever it was.
 
     Source: org.apache.spark.ml.linalg.MatrixUDT; type 1 is dense, 0 compressed sparse columns.
+
+    :raises ValueError: it is too large, or its parts do not fit together.
     """
     n_rows, n_cols = struct["numRows"], struct["numCols"]
+    if n_rows * n_cols > _MAX_NUMBERS:
+        raise ValueError(f"a matrix of {n_rows} x {n_cols} is larger than any model's")
     values = np.array(struct["values"], np.float64)
     is_transposed = struct["isTransposed"]
     if struct["type"] == 1:

@@ -144,6 +144,8 @@ def _tensor(value: Mapping[str, Any]) -> Tensor:
     if len(shape) > _MAX_DIMENSIONS or any(size < 0 for size in shape):
         raise ValueError(f"a tensor of {len(shape)} dimensions, the smallest {min(shape)}")
     n = math.prod(shape)
+    if n == 0 and len(shape) > 1:
+        raise ValueError(f"a tensor of shape {shape} has no numbers")
     if "value" in value:
         content = value["value"]
         if not isinstance(content, bytes):

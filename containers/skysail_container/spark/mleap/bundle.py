@@ -49,10 +49,10 @@ def _stage(files: BundleFiles, folder: str, depth: int) -> Stage:
     node = read_node(files, folder)
     if depth > _MAX_DEPTH:
         raise node.error(f"pipelines are nested more than {_MAX_DEPTH} deep")
-    try:
-        if node.op == "pipeline":
-            folders = [f"{folder}/{name}.node" for name in node.parts("nodes")]
-            return PipelineModel(node.name, tuple([_stage(files, each, depth + 1) for each in folders]))
+    if node.op != "pipeline":
         return stage_of(node)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+    try:
+        names = node.parts("nodes")
+    except (KeyError, TypeError, ValueError) as error:
         raise node.error(f"this is not what MLeap writes: {type(error).__name__}: {error}") from error
+    return PipelineModel(node.name, tuple([_stage(files, f"{folder}/{name}.node", depth + 1) for name in names]))

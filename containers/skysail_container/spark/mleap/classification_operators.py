@@ -45,6 +45,8 @@ def _logistic_regression(node: Node) -> Stage:
         return LogisticRegressionModel(node.name, columns, matrix, intercepts, n_classes, is_multinomial=True)
     coefficients = found.numbers("coefficients")
     threshold = found.number("threshold") if "threshold" in found else 0.5
+    if not 0.0 <= threshold <= 1.0:
+        raise node.error(f"its threshold is {threshold}, which is no probability")
     matrix = DenseMatrix(len(coefficients), (list(coefficients),))
     intercepts = (found.number("intercept"),)
     return LogisticRegressionModel(
@@ -98,8 +100,9 @@ def _random_forest_classifier(node: Node) -> Stage:
 
 @operator("gbt_classifier", GBTClassificationModel, *ENSEMBLE)
 def _gbt_classifier(node: Node) -> Stage:
-    weights = node.attributes.numbers("tree_weights")
-    return GBTClassificationModel(node.name, read_ensemble(node, None), weights, classifier_columns(node))
+    forest, weights = read_ensemble(node, None), node.attributes.numbers("tree_weights")
+    check_lengths(node, ("trees", forest.n_trees), ("weights", len(weights)))
+    return GBTClassificationModel(node.name, forest, weights, classifier_columns(node))
 
 
 _ONE_OF_TWO: Final = (

@@ -3,6 +3,8 @@
 Source: ml.combust.mleap.bundle.ops.feature and org.apache.spark.ml.bundle.ops.feature, which name the attributes.
 """
 
+from itertools import pairwise
+
 from skysail_container.spark.mleap.node import Node
 from skysail_container.spark.mleap.operator_registry import (
     check_lengths,
@@ -11,6 +13,7 @@ from skysail_container.spark.mleap.operator_registry import (
     handle_invalid,
     in_out,
     operator,
+    single_pair,
 )
 from skysail_container.spark.stage import Stage
 from skysail_container.spark.stages.assembling import VectorAssembler
@@ -42,6 +45,7 @@ def _string_indexer(node: Node) -> Stage:
     found, pairs = node.attributes, column_pairs(node)
     names = ["labels"] if "labels" in found else [f"labels_array_{number}" for number in range(len(pairs))]
     labels = tuple(found.texts(name) for name in names)
+    check_lengths(node, ("columns", len(pairs)), ("lists of labels", len(labels)))
     return StringIndexerModel(node.name, pairs, labels, handle_invalid(node, "error", "skip", "keep"))
 
 
@@ -58,8 +62,9 @@ def _one_hot_encoder(node: Node) -> Stage:
         sizes: tuple[int, ...] = (node.attributes.integer("size") + drop_last,)
     else:
         sizes = node.attributes.integers("category_sizes")
-    keeps = handle_invalid(node, "error", "keep") == "keep"
-    return OneHotEncoderModel(node.name, column_pairs(node), sizes, drop_last, keeps)
+    keeps, pairs = handle_invalid(node, "error", "keep") == "keep", column_pairs(node)
+    check_lengths(node, ("columns", len(pairs)), ("sizes", len(sizes)))
+    return OneHotEncoderModel(node.name, pairs, sizes, drop_last, keeps)
 
 
 @operator("standard_scaler", StandardScalerModel, "mean", "std")
@@ -93,7 +98,10 @@ def _max_abs_scaler(node: Node) -> Stage:
 
 @operator("normalizer", Normalizer, "p_norm", "input_size")
 def _normalizer(node: Node) -> Stage:
-    return Normalizer(*in_out(node), node.attributes.number("p_norm"))
+    p = node.attributes.number("p_norm")
+    if not p >= 1.0:
+        raise node.error(f"its p_norm is {p}, which is not at least 1")
+    return Normalizer(*in_out(node), p)
 
 
 @operator("elementwise_product", ElementwiseProduct, "scaling_vec")
@@ -103,13 +111,15 @@ def _elementwise_product(node: Node) -> Stage:
 
 @operator("binarizer", Binarizer, "threshold", "input_shape")
 def _binarizer(node: Node) -> Stage:
-    return Binarizer(node.name, column_pairs(node), (node.attributes.number("threshold"),))
+    return Binarizer(node.name, single_pair(node), (node.attributes.number("threshold"),))
 
 
 @operator("bucketizer", Bucketizer, "splits", "handle_invalid")
 def _bucketizer(node: Node) -> Stage:
-    invalid = handle_invalid(node, "error", "skip", "keep")
-    return Bucketizer(node.name, column_pairs(node), (node.attributes.numbers("splits"),), invalid)
+    invalid, splits = handle_invalid(node, "error", "skip", "keep"), node.attributes.numbers("splits")
+    if len(splits) < 3 or not all(before < after for before, after in pairwise(splits)):
+        raise node.error(f"its {len(splits)} splits are not three at least in ascending order")
+    return Bucketizer(node.name, single_pair(node), (splits,), invalid)
 
 
 @operator(
@@ -120,7 +130,7 @@ def _imputer(node: Node) -> Stage:
     found = node.attributes
     surrogate = found.number("imputeValue" if "imputeValue" in found else "surrogate_value")
     missing = [found.number(name) for name in ("missingValue", "missing_value") if name in found]
-    return ImputerModel(node.name, column_pairs(node), (surrogate,), *missing[:1])
+    return ImputerModel(node.name, single_pair(node), (surrogate,), *missing[:1])
 
 
 @operator("pca", PCAModel, "principal_components")

@@ -29,6 +29,7 @@ __all__ = [
     "matrix_by_columns",
     "operator",
     "regressor_columns",
+    "single_pair",
     "stage_of",
 ]
 
@@ -48,6 +49,9 @@ class Operator:
     def knows(self, attribute: str) -> bool:
         return attribute in self.attributes or re.sub(r"\d+", "#", attribute) in self.attributes
 
+
+_DAMAGE: Final = (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError)
+"""What attributes raise that are missing, or something else."""
 
 KNOWN: Final[dict[str, Operator]] = {}
 """Filled while the modules of operators are imported."""
@@ -77,7 +81,10 @@ def stage_of(node: Node) -> Stage:
     unknown = sorted(name for name in node.attributes.names() if not known.knows(name))
     if unknown:
         raise UnsupportedStageError(node.name, f"the attribute {unknown[0]} of {node.op} is not known here")
-    return known.read(node)
+    try:
+        return known.read(node)
+    except _DAMAGE as error:
+        raise node.error(f"this is not what MLeap writes: {type(error).__name__}: {error}") from error
 
 
 def in_out(node: Node) -> tuple[str, str, str]:
@@ -97,6 +104,16 @@ def column_pairs(node: Node) -> tuple[tuple[str, str], ...]:
     if "input" in node.inputs:
         return ((node.input("input"), node.output("output")),)
     return tuple(zip(node.numbered_inputs(), node.numbered_outputs(), strict=True))
+
+
+def single_pair(node: Node) -> tuple[tuple[str, str]]:
+    """
+    :raises StageError: it has several columns, and a bundle numbers for one.
+    """
+    pairs = column_pairs(node)
+    if len(pairs) != 1:
+        raise node.error(f"it has {len(pairs)} columns instead of one")
+    return (pairs[0],)
 
 
 def regressor_columns(node: Node) -> RegressorColumns:

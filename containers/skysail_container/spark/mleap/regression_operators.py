@@ -89,5 +89,6 @@ def _random_forest_regression(node: Node) -> Stage:
 
 @operator("gbt_regression", GBTRegressionModel, *ENSEMBLE)
 def _gbt_regression(node: Node) -> Stage:
-    weights = node.attributes.numbers("tree_weights")
-    return GBTRegressionModel(node.name, read_ensemble(node, None), weights, regressor_columns(node))
+    forest, weights = read_ensemble(node, None), node.attributes.numbers("tree_weights")
+    check_lengths(node, ("trees", forest.n_trees), ("weights", len(weights)))
+    return GBTRegressionModel(node.name, forest, weights, regressor_columns(node))

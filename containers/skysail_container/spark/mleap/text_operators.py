@@ -55,7 +55,10 @@ def _hashing_term_frequency(node: Node) -> Stage:
     found = node.attributes
     binary = "binary" in found and found.boolean("binary")
     before_3 = "hashUnsafeBytesVersion" not in found or found.integer("hashUnsafeBytesVersion") == 1
-    return HashingTF(*in_out(node), found.integer("num_features"), binary, before_3)
+    n_features = found.integer("num_features")
+    if n_features < 1:
+        raise node.error(f"it has {n_features} features")
+    return HashingTF(*in_out(node), n_features, binary, before_3)
 
 
 @operator("count_vectorizer", CountVectorizerModel, "vocabulary", "binary", "min_tf")

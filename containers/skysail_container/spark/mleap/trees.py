@@ -98,6 +98,8 @@ class _Nodes:
     def _add_split(self, number: int, split: dict[str, Any]) -> None:
         if split["type"] == "categorical":
             members = frozenset(float(one) for one in split["categories"])
+            if not all(0.0 <= one < _MAX_FEATURES and one.is_integer() for one in members):
+                raise ValueError("a category is no index")
             self.categories[number] = Categories(members, bool(split.get("isLeft", False)))
         feature = int(split["featureIndex"])
         if not 0 <= feature < _MAX_FEATURES:

@@ -29,6 +29,7 @@ _SEED: Final = 1421925485
 """Of the numbers that inference starts from: Java's hash of the name of LocalLDAModel. Spark takes a model's seed
 before it has read the parameters, and so never the one that is set. Before Spark 3.0 it took a new one each time."""
 
+_MAX_NUMBERS: Final = 1 << 28
 _CONVERGED: Final = 1e-3
 _MAX_ITERATIONS: Final = 100_000
 """Spark would go on for ever; a document that takes more than some hundred has not been seen."""
@@ -131,7 +132,10 @@ class DistributedLDAModel(LDAModel):
     @classmethod
     def from_spark(cls, folder: StageFolder) -> Self:
         about = folder.mllib_metadata("oldModel")
-        topics = np.zeros((int(about["vocabSize"]), int(about["k"])))
+        n_terms, k = int(about["vocabSize"]), int(about["k"])
+        if n_terms * k > _MAX_NUMBERS:
+            raise folder.error(f"its {k} topics of {n_terms} terms are more than any model's")
+        topics = np.zeros((n_terms, k))
         for row in folder.rows("oldModel/data/topicCounts"):
             if row["id"] < 0:  # terms have the negative numbers, training documents the others
                 topics[-(row["id"] + 1)] = vector_of(row["topicWeights"]).to_list()

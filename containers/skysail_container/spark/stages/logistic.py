@@ -55,15 +55,13 @@ class LogisticRegressionModel(Stage):
         intercepts = tuple(vector_of(data["interceptVector"]).to_list())
         if coefficients.n_rows != len(intercepts):
             raise folder.error(f"it has coefficients of {coefficients.n_rows} classes and {len(intercepts)} intercepts")
-        return cls(
-            folder.uid,
-            columns,
-            coefficients,
-            intercepts,
-            int(data["numClasses"]),
-            bool(data["isMultinomial"]),
-            _threshold(folder, columns.thresholds),
-        )
+        threshold = _threshold(folder, columns.thresholds)
+        if not 0.0 <= threshold <= 1.0:
+            raise folder.error(f"its threshold is {threshold}, which is no probability")
+        n_classes, is_multinomial = int(data["numClasses"]), bool(data["isMultinomial"])
+        if coefficients.n_rows != n_classes if is_multinomial else n_classes > 2:
+            raise folder.error(f"it has {n_classes} classes and coefficients of {coefficients.n_rows}")
+        return cls(folder.uid, columns, coefficients, intercepts, n_classes, is_multinomial, threshold)
 
     def bind(self, schema: Schema) -> Bound:
         return bound_classifier(

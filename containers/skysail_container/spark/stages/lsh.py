@@ -54,8 +54,8 @@ class MinHashLSHModel(Stage):
     @classmethod
     def from_spark(cls, folder: StageFolder) -> Self:
         numbers = [int(number) for number in folder.row()["randCoefficients"]]
-        if not numbers or len(numbers) % 2:
-            raise folder.error("its randCoefficients are no pairs")
+        if not numbers or len(numbers) % 2 or not all(0 <= number < _HASH_PRIME for number in numbers):
+            raise folder.error(f"its randCoefficients are no pairs of numbers below {_HASH_PRIME}")
         pairs = tuple(zip(numbers[::2], numbers[1::2], strict=True))
         return cls(folder.uid, folder.required("inputCol"), folder.required("outputCol"), pairs)
 
@@ -98,13 +98,11 @@ class BucketedRandomProjectionLSHModel(Stage):
 
     @classmethod
     def from_spark(cls, folder: StageFolder) -> Self:
-        return cls(
-            folder.uid,
-            folder.required("inputCol"),
-            folder.required("outputCol"),
-            matrix_of(folder.row()["randUnitVectors"]),
-            float(folder.required("bucketLength")),
-        )
+        bucket_length = float(folder.required("bucketLength"))
+        if not bucket_length > 0.0:
+            raise folder.error(f"its bucketLength is {bucket_length}, which is not above 0")
+        directions = matrix_of(folder.row()["randUnitVectors"])
+        return cls(folder.uid, folder.required("inputCol"), folder.required("outputCol"), directions, bucket_length)
 
     def bind(self, schema: Schema) -> Bound:
         directions, per_bucket = self.directions, 1.0 / self.bucket_length

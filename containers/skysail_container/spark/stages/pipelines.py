@@ -6,7 +6,7 @@ from typing import Self
 
 from skysail_container.spark.registry import load_stage, spark_stage
 from skysail_container.spark.schema import Schema
-from skysail_container.spark.stage import Bound, Row, ScoreRows, Stage, one_after_another
+from skysail_container.spark.stage import Bound, Row, ScoreRows, Stage, bound_stage, one_after_another
 from skysail_container.spark.stage_folder import StageFolder
 
 __all__ = ["BestModel", "PipelineModel"]
@@ -37,7 +37,7 @@ class PipelineModel(Stage):
     def bind(self, schema: Schema) -> Bound:
         parts = []
         for stage in self.stages:
-            bound = stage.bind(schema)
+            bound = bound_stage(stage, schema)
             parts.append(bound)
             schema = bound.schema
         return Bound(schema, one_after_another([part.score for part in parts]), _together(parts))

@@ -76,7 +76,7 @@ class ColumnPruner(Stage):
 
     @classmethod
     def from_spark(cls, folder: StageFolder) -> Self:
-        return cls(folder.uid, tuple(str(name) for name in folder.row()["columnsToPrune"]))
+        return cls(folder.uid, tuple(dict.fromkeys(str(name) for name in folder.row()["columnsToPrune"])))
 
     def bind(self, schema: Schema) -> Bound:
         present = tuple(name for name in self.columns if name in schema)
