@@ -99,6 +99,41 @@ def _nearest(centres: Sequence[Centre], measure: Measure) -> Callable[[Vector, f
                 best, best_distance = index, found
         return best
 
+    return nearest if bounds is None or not is_euclidean else _nearest_to_dense(centres, bounds, nearest)
+
+
+def _nearest_to_dense(
+    centres: Sequence[Centre], bounds: Sequence[Sequence[float]], of_sparse: Callable[[Vector, float], int]
+) -> Callable[[Vector, float], int]:
+    """The same, by Euclid, for what most clusterings get: in one piece, which saves a quarter of the time."""
+    first = centres[0].values
+    others = [
+        (index, centre.values, centre.norm, bounds[index], bounds[index][index])
+        for index, centre in enumerate(centres)
+        if index
+    ]
+
+    def nearest(point: Vector, norm: float) -> int:
+        if isinstance(point, SparseVector):
+            return of_sparse(point, norm)
+        numbers = point.values
+        best, best_distance = 0, _squared_distance(first, numbers)
+        if best_distance < bounds[0][0]:
+            return 0
+        for index, values, length, to_others, surely in others:
+            difference = length - norm
+            if not difference * difference < best_distance or not to_others[best] < best_distance:
+                continue
+            squared = 0.0
+            for one, other in zip(values, numbers, strict=True):
+                apart = one - other
+                squared += apart * apart
+            if squared < surely:
+                return index
+            if squared < best_distance:
+                best, best_distance = index, squared
+        return best
+
     return nearest
 
 
@@ -267,10 +302,14 @@ def _squared_euclidean(centre: Centre, point: Vector, norm: float) -> float:
         squared = 0.0 if squared < 0.0 else squared
         if not _EPSILON * (sum_of_squares + 2.0 * abs(dot)) / (squared + _EPSILON) > _PRECISION:
             return squared
+    return _squared_distance(centre.values, point.to_list())
+
+
+def _squared_distance(values: Sequence[float], others: Sequence[float]) -> float:
     squared = 0.0
-    for one, other in zip(centre.values, point.to_list(), strict=True):
-        difference = one - other
-        squared += difference * difference
+    for one, other in zip(values, others, strict=True):
+        apart = one - other
+        squared += apart * apart
     return squared
 
 
