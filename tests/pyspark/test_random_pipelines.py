@@ -27,10 +27,8 @@ N_PIPELINES = int(os.environ.get("SKYSAIL_PIPELINES", "30"))
 SEED = int(os.environ.get("SKYSAIL_SEED", "1"))
 N_ROWS = 40
 N_DRAWS = 20
-N_FAILING = 3
-"""Of the rows that are said to fail, so many are tried by themselves."""
-TOLERANCE = (1e-11, 1e-11)
-"""Relative and absolute: what differs by 1e-12 after one stage is put through more of them."""
+TOLERANCE = (1e-12, 1e-12)
+"""Relative, and absolute for what is left of greater numbers. No pipeline drawn here has an iterative method."""
 
 
 # Tunings and one-vs-rest fit on pools of threads that PySpark itself never closes.
@@ -129,7 +127,7 @@ def test_a_random_pipeline_scores_random_rows_as_pyspark_does(
         else:
             assert number in expected, f"{outcome!r}, but Spark drops it: {said}"
             assert not differences(outcome, expected[number], *TOLERANCE), said  # type: ignore[arg-type]
-    for number in chance.sample(failing, min(N_FAILING, len(failing))):
+    for number in failing:
         given = or_nothing(model, frame.filter(f"{ROW} = {number}"))
         assert not given, f"{outcomes[number]!r}, but Spark gives {given}: row {number}, {rows[number]}, {stages}"
 

@@ -274,7 +274,9 @@ def _of_four(draft: Draft) -> None:
         lambda: feature.DCT(inverse=chance.random() < 0.5, **names),
         lambda: feature.PolynomialExpansion(degree=chance.randint(1, 3), **names),
         lambda: feature.VectorSlicer(indices=chance.sample(range(4), 2), **names),
-        lambda: feature.VarianceThresholdSelector(varianceThreshold=1.0, **names),
+        lambda: feature.VarianceThresholdSelector(
+            varianceThreshold=1.0, featuresCol=names["inputCol"], outputCol=names["outputCol"]
+        ),
         lambda: feature.VectorIndexer(maxCategories=4, handleInvalid=draft.invalid("keep", "skip", "error"), **names),
     ]
     draft.stages.append(chance.choice(makers)())
