@@ -66,11 +66,15 @@ class BatchTimes:
     queued_us: list[int] = field(default_factory=list)
     computed_us: list[int] = field(default_factory=list)
 
-    def figures(self) -> dict[str, float]:
+    def figures(self, cpu_s: float) -> dict[str, float]:
         """Medians, and the p99 of the overhead: all of it, and its three parts.
 
+        :param cpu_s: the container's, for all these batches
+
         `around_model`: converting rows and outputs, which `Result.computed_us` has beside the model's own time.
-        `queued`: `Result.queued_us`. `wire`: the rest, that is sockets, frames, and waking both processes.
+        `queued`: `Result.queued_us`. `wire`: the rest, that is sockets, frames, and waking both processes. `cpu`: what
+        the container computed for a batch beside the model's own time, on average: all of its work from frame to frame,
+        without the time in which a core woke up or the client worked.
         """
         whole, own = np.array(self.round_trip_us), np.array(self.own_us)
         queued, computed = np.array(self.queued_us), np.array(self.computed_us)
@@ -83,6 +87,7 @@ class BatchTimes:
             "around_model_p50_us": np.median(computed - own),
             "queued_p50_us": np.median(queued),
             "wire_p50_us": np.median(whole - queued - computed),
+            "cpu_mean_us": cpu_s / len(whole) * 1e6 - np.mean(own),
         }
         return {name: round(float(value), 1) for name, value in parts.items()}
 

@@ -98,6 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _measure_overhead(folder: Path, options: argparse.Namespace, figures: Figures) -> None:
     """All containers are up together and take turns, so that a busy second of the machine meets them all."""
     times = {name: BatchTimes() for name in options.models}
+    cpu_s = dict.fromkeys(options.models, 0.0)
     bare_us: list[float] = []
     with ExitStack() as stack:
         stack.enter_context(threadpool_limits(1))
@@ -106,25 +107,28 @@ def _measure_overhead(folder: Path, options: argparse.Namespace, figures: Figure
         echo = folder / "echo.sock"
         command = [sys.executable, "-c", ECHO_SOURCE, str(echo), str(n_request), str(n_answer)]
         _started(stack, "echo", command, folder).wait_until(lambda: socket_listens(echo))
-        for client in clients.values():
+        for client, _ in clients.values():
             client.measure(N_WARM_UP, BatchTimes())
         for _ in range(options.rounds):
             bare_us += bare_socket_us(echo, n_request, n_answer, options.batches)
-            for name, client in clients.items():
+            for name, (client, container) in clients.items():
                 client.measure(N_WARM_UP // 3, BatchTimes())
+                cpu_s[name] -= container.cpu_s()
                 client.measure(options.batches, times[name])
+                cpu_s[name] += container.cpu_s()
     figures.bare_socket = {"p50_us": round(median(bare_us), 1), "p99_us": round(float(np.percentile(bare_us, 99)), 1)}
-    figures.overhead = {name: found.figures() for name, found in times.items()}
+    figures.overhead = {name: found.figures(cpu_s[name]) for name, found in times.items()}
     _print_overhead(figures)
 
 
-def _client(stack: ExitStack, folder: Path, name: str) -> BatchClient:
+def _client(stack: ExitStack, folder: Path, name: str) -> tuple[BatchClient, ServerProcess]:
     number = len(list(folder.iterdir()))
     model, path = folder / f"model-{number}", folder / f"{number}.sock"
     model.mkdir()
     own_ns = _installed(name, model)
-    _started(stack, f"container-{number}", _command(model, path), folder).wait_until(lambda: socket_listens(path))
-    return stack.enter_context(closing(BatchClient(path, N_ROWS, N_FEATURES, own_ns)))
+    container = _started(stack, f"container-{number}", _command(model, path), folder)
+    container.wait_until(lambda: socket_listens(path))
+    return stack.enter_context(closing(BatchClient(path, N_ROWS, N_FEATURES, own_ns))), container
 
 
 def _installed(name: str, model: Path) -> Callable[[Any], int]:
@@ -204,7 +208,7 @@ def _print_overhead(figures: Figures) -> None:
     bare = figures.bare_socket
     print(f"{N_ROWS} rows of {N_FEATURES} doubles; microseconds, medians but for the p99")
     print(f"bare socket, two processes that do nothing: {bare['p50_us']:.1f}, p99 {bare['p99_us']:.1f}")
-    titles = ("round trip", "own", "overhead", "p99", "around model", "queued", "wire")
+    titles = ("round trip", "own", "overhead", "p99", "around model", "queued", "wire", "CPU")
     print(f"{'overhead':28}" + "".join(f"{title:>14}" for title in titles))
     for name, found in figures.overhead.items():
         met = "met" if found["overhead_p50_us"] < DEMANDED_US else "missed"
