@@ -1,5 +1,7 @@
 """Vectors whose size nobody stated, as Spark's own VectorAssembler takes or refuses them."""
 
+from typing import Any
+
 import pytest
 
 from skysail_container.spark import DenseVector, Schema, SparseVector, StageError, UnsupportedStageError
@@ -31,10 +33,10 @@ def test_what_was_assembled_of_unsized_vectors_is_kept_whatever_its_size() -> No
     first = assembler("v", "x").bind(UNSIZED)
     second = assembler("x", "whole", output="twice", handle_invalid="keep").bind(first.schema)
     for vector in (DenseVector([1.0]), SparseVector(9, [4], [2.0])):
-        row = {"v": vector, "x": 3.0}
+        row: dict[str, Any] = {"v": vector, "x": 3.0}
         first.score(row)
         second.score(row)
-        assert row["twice"].size == vector.size + 2  # type: ignore[attr-defined]
+        assert row["twice"].size == vector.size + 2
 
 
 def test_a_hint_may_tell_the_size_after_the_first_row_did() -> None:
