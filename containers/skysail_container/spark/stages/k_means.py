@@ -228,6 +228,8 @@ def _tree(folder: StageFolder, nodes: Mapping[int, Any], index: int, levels_left
     row = nodes[index]
     centre = Centre(tuple(vector_of(row["center"]).to_list()), float(row["norm"]))
     children = [_tree(folder, nodes, int(child), levels_left - 1) for child in row["children"]]
+    if any(len(child.centre.values) != len(centre.values) for child in children):
+        raise folder.error("the centres of its clusters are not equally long")
     return BisectingNode(centre, index, tuple(children))
 
 
