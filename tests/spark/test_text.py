@@ -149,6 +149,13 @@ def test_an_impossible_number_of_features_is_refused(tmp_path: Path, n_features:
         load_pipeline(stage)
 
 
+def test_stop_words_that_are_no_texts_are_refused(tmp_path: Path) -> None:
+    stage = stage_folder(tmp_path, "tokens/stop_words.zip")
+    rewrite_metadata(stage, lambda metadata: metadata["paramMap"].update(stopWords=["a", None, 7]))
+    with pytest.raises(StageError, match="its stopWords are not all texts"):
+        load_pipeline(stage)
+
+
 def test_an_unknown_parameter_is_left_to_spark(tmp_path: Path) -> None:
     stage = stage_folder(tmp_path, "tokens/tokenizer.zip")
     rewrite_metadata(stage, lambda metadata: metadata["paramMap"].update(dialect="x"))

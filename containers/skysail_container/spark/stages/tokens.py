@@ -164,10 +164,13 @@ class StopWordsRemover(Stage):
             names = (folder.required("inputCol"),), (folder.required("outputCol"),)
         if len(names[0]) != len(names[1]):
             raise folder.error("it has not as many inputCols as outputCols")
+        words = tuple(folder.required("stopWords"))
+        if not all(isinstance(word, str) for word in words):
+            raise folder.error("its stopWords are not all texts")
         return cls(
             folder.uid,
             *names,
-            tuple(folder.required("stopWords")),
+            words,
             folder.required("caseSensitive"),
             folder.required("locale"),
         )
