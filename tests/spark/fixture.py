@@ -11,6 +11,9 @@ from spark.values import from_json
 
 __all__ = ["FIXTURES", "Fixture"]
 
+MANY = 32
+"""So many rows that stages score them by arrays."""
+
 FIXTURES = sorted((Path(__file__).parent / "fixtures").glob("*/*.zip"))
 
 
@@ -46,19 +49,24 @@ class Fixture:
             assert not differences(outcome, expected["row"], *self.tolerances), said
 
     def check_rows(self) -> None:
-        """Each row alone, all together, and those together that Spark keeps."""
+        """Each row alone, all together, those together that Spark keeps, and the same one many times over."""
         types = {name: column.type for name, column in self.scorer.output_schema.items()}
         assert types == self.output_types
-        for number, row in enumerate(self.rows):
-            try:
-                outcome: Any = self.scorer.score_instance(row)
-            except (RowError, RowDropped) as fault:
-                outcome = fault
+        alone = [self._alone(row) for row in self.rows]
+        for number, outcome in enumerate(alone):
             self._check(number, outcome)
-        for rows in (self.rows, [row for row, one in zip(self.rows, self.expected, strict=True) if "row" in one]):
-            kept = [number for number, row in enumerate(self.rows) if any(row is one for one in rows)]
-            for number, outcome in zip(kept, self.scorer.score_rows(rows), strict=True):
-                self._check(number, outcome)
+        numbers = range(len(self.rows))
+        kept = [number for number, one in enumerate(self.expected) if "row" in one]
+        batches = [numbers, kept, MANY // max(len(kept), 1) * kept, *([number] * MANY for number in kept)]
+        for batch in batches:
+            for number, outcome in zip(batch, self.scorer.score_rows([self.rows[n] for n in batch]), strict=True):
+                assert repr(outcome) == repr(alone[number]), f"row {number} of {batch}, {self.rows[number]}"
+
+    def _alone(self, row: dict[str, Any]) -> Any:
+        try:
+            return self.scorer.score_instance(row)
+        except (RowError, RowDropped) as fault:
+            return fault
 
     def check_table(self) -> None:
         """The rows that Spark does not fail on, in columns."""

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final, Self
 
 from skysail_container.spark.attributes import AttributeGroup, nominal
+from skysail_container.spark.batch import Batch, SparseRows, together
 from skysail_container.spark.java_math import divided
 from skysail_container.spark.schema import DOUBLE, VECTOR, Column, Schema
 from skysail_container.spark.stage import Bound, Row, ScoreRows, Stage
@@ -75,6 +76,8 @@ class Classifier:
     """`raw2probability`; None: the class has no probabilities."""
     raw_rows: Callable[[Sequence[Vector]], Sequence[Values]] | None = None
     """The same as `raw` for many rows, only where it is much faster; it raises something for a null among them."""
+    raw_sparse: Callable[[SparseRows], Sequence[Values]] | None = None
+    """The same for many sparse vectors, if there is a faster way than one by one."""
     predict: Callable[[Vector], float] | None = None
     """`predict`, used if neither raw predictions nor probabilities have a column; None: as from raw predictions."""
     raw_prediction: Callable[[Values], float] | None = None
@@ -110,9 +113,11 @@ def bound_classifier(stage: Stage, schema: Schema, columns: ClassifierColumns, c
             raise stage.row_error(f"column {features_name!r} is null")
         write(row, raw_of(features))
 
-    if raw_rows_of is None:
-        return Bound(after, score)
-    return Bound(after, score, _together(features_name, raw_rows_of, write))
+    if raw_rows_of is not None:
+        return Bound(after, score, _together(features_name, raw_rows_of, write))
+    if classifier.raw_sparse is not None:
+        return Bound(after, score, together(score, _sparse_together(features_name, classifier.raw_sparse, write)))
+    return Bound(after, score)
 
 
 def _nothing(row: Row) -> None:
@@ -130,6 +135,22 @@ def _together(
             write(row, raw)
 
     return score_rows
+
+
+def _sparse_together(
+    features_name: str,
+    raw_sparse: Callable[[SparseRows], Sequence[Values]],
+    write: Callable[[Row, Values], None],
+) -> Callable[[Batch], bool]:
+    def score_batch(batch: Batch) -> bool:
+        features = batch.sparse(features_name)
+        if features is None:
+            return False
+        for row, raw in zip(batch, raw_sparse(features), strict=True):
+            write(row, raw)
+        return True
+
+    return score_batch
 
 
 def _predicting(

@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from skysail_container.spark.batch import Batch
 from skysail_container.spark.columns import Columns, columns_of, rows_of, schema_of
 from skysail_container.spark.errors import RowDropped, RowError, RowFault
 from skysail_container.spark.inference import inferred_schema
@@ -54,9 +57,10 @@ class Scorer:
     def score_rows(self, rows: Sequence[Mapping[str, Any]]) -> list[Row | RowFault]:
         """One outcome per row, in order: the row with its outputs, or why it has none."""
         if self._bound.score_rows is not None and len(rows) >= _MANY_ROWS:
-            together = [dict(row) for row in rows]
+            together = Batch([dict(row) for row in rows])
             try:
-                self._bound.score_rows(together)
+                with np.errstate(all="ignore"):
+                    self._bound.score_rows(together)
             except Exception:  # noqa: S110 - whatever it was, the rows by themselves tell which one and why
                 pass
             else:

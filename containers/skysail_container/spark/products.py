@@ -7,15 +7,27 @@ at once, as many as the processor has, so that its last bits depend on the machi
 
 from collections.abc import Callable, Sequence
 from operator import mul
+from typing import Final
 
+import numpy as np
+
+from skysail_container.spark.batch import Floats, Ints, SparseRows
 from skysail_container.spark.errors import RowError
 from skysail_container.spark.matrices import DenseMatrix, Matrix, SparseMatrix, numbers_of
 from skysail_container.spark.vectors import DenseVector, SparseVector, Vector
 
-__all__ = ["Fault", "dot_product", "matrix_product"]
+__all__ = ["SUMS_IN_ORDER", "Fault", "dense_product_rows", "dot_product", "dot_rows", "matrix_product", "product_rows"]
 
 Fault = Callable[[str], RowError]
 """What makes the error of a row: `Stage.row_error`."""
+
+
+_MAX_FACTORS: Final = 1 << 20
+"""Of models with more there is no second form for many rows, which takes 8 MB of so many."""
+
+
+SUMS_IN_ORDER: Final = sum([1e16, 1.0, -1e16]) == 0.0
+"""Whether `sum` just adds floats one after another. From Python 3.12 on it makes up for what is rounded away."""
 
 
 def dot_product(coefficients: Vector, fault: Fault) -> Callable[[Vector], float]:
@@ -158,5 +170,75 @@ def _by_columns(matrix: SparseMatrix, start: Sequence[float], fault: Fault) -> C
     return product
 
 
-def _size_fault(features: Vector, expected: int, fault: Fault) -> RowError:
+def dot_rows(coefficients: Vector, fault: Fault) -> Callable[[SparseRows], Floats] | None:
+    """`dot_product` of many sparse vectors, with the same bits. None: they would take too much memory."""
+    n = coefficients.size
+    if n > _MAX_FACTORS:
+        return None
+    factors = np.array(coefficients.to_list(), np.float64)
+    stored = None
+    if isinstance(coefficients, SparseVector):
+        stored = np.zeros(n, np.bool_)
+        stored[coefficients.indices] = True
+
+    def dots(features: SparseRows) -> Floats:
+        if features.size != n:
+            raise _size_fault(features, n, fault)
+        rows, indices, values = features.rows, features.indices, features.values
+        if stored is not None:
+            kept = stored[indices]
+            rows, indices, values = rows[kept], indices[kept], values[kept]
+        return _sums(features.n_rows, rows, values * factors[indices])
+
+    return dots
+
+
+def product_rows(
+    matrix: Matrix, start: Sequence[float], fault: Fault
+) -> Callable[[SparseRows], list[list[float]]] | None:
+    """`matrix_product` of many sparse vectors, with the same bits. None: not for a matrix like this."""
+    n = matrix.n_cols
+    if not isinstance(matrix, DenseMatrix) or matrix.n_rows * n > _MAX_FACTORS:
+        return None
+    lines = [(first, np.array(row, np.float64)) for first, row in zip(start, matrix.rows, strict=True)]
+
+    def product(features: SparseRows) -> list[list[float]]:
+        if features.size != n:
+            raise _size_fault(features, n, fault)
+        sums = [
+            _sums(features.n_rows, features.rows, features.values * row[features.indices]) + first
+            for first, row in lines
+        ]
+        found: list[list[float]] = np.stack(sums, 1).tolist()
+        return found
+
+    return product
+
+
+def dense_product_rows(matrix: DenseMatrix, start: Sequence[float]) -> Callable[[Floats], Floats | None]:
+    """`matrix_product` of many dense vectors, with the same bits; None for vectors of another size.
+
+    The features of all rows are added one after another, as `sum` adds floats, in Pythons where it does nothing else.
+    """
+    factors = np.array(matrix.rows, np.float64).reshape(matrix.n_rows, matrix.n_cols).T.copy()
+    first = np.array(start, np.float64)
+
+    def product(features: Floats) -> Floats | None:
+        if features.shape[1] != matrix.n_cols or not SUMS_IN_ORDER:
+            return None
+        sums = np.zeros((len(features), matrix.n_rows))
+        for column, of_column in zip(features.T, factors, strict=True):
+            sums += column[:, None] * of_column
+        return sums + first
+
+    return product
+
+
+def _sums(n_rows: int, rows: Ints, values: Floats) -> Floats:
+    """The sum of each row's values, one after another in their order, as a loop would add them."""
+    sums: Floats = np.bincount(rows, values, n_rows).astype(np.float64, copy=False)
+    return sums
+
+
+def _size_fault(features: Vector | SparseRows, expected: int, fault: Fault) -> RowError:
     return fault(f"it takes {expected} features and got {features.size}")

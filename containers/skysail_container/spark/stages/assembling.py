@@ -6,6 +6,8 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final, Self
 
+import numpy as np
+
 from skysail_container.spark.attributes import (
     FIRST_ROWS,
     MAX_DESCRIBED,
@@ -14,6 +16,7 @@ from skysail_container.spark.attributes import (
     AttributeGroup,
     numeric,
 )
+from skysail_container.spark.batch import Batch, any_sparse, together
 from skysail_container.spark.errors import UnsupportedStageError
 from skysail_container.spark.registry import spark_stage
 from skysail_container.spark.schema import BOOLEAN, DOUBLE, FLOAT, VECTOR, VOID, Column, Schema
@@ -29,6 +32,8 @@ _Part = Sequence[float] | SparseVector
 
 _Read = Callable[[Row], _Part | None]
 """None: there is something that cannot be taken."""
+
+_FLOATING: Final = (DOUBLE, FLOAT)
 
 _MAX_KEPT: Final = 1 << 24
 """Longer vectors are not made of NaN for a null."""
@@ -64,7 +69,23 @@ class VectorAssembler(Stage):
     def bind(self, schema: Schema) -> Bound:
         columns = [self._column(schema, name) for name in self.input_columns]
         output = Column(VECTOR, self._attributes(columns))
-        return Bound(schema.with_output(self.uid, self.output_column, output), self._score(columns))
+        after, score = schema.with_output(self.uid, self.output_column, output), self._score(columns)
+        if len(columns) < 2 or any(column.type not in _FLOATING for column in columns):
+            return Bound(after, score)
+        return Bound(after, score, together(score, self._score_batch()))
+
+    def _score_batch(self) -> Callable[[Batch], bool]:
+        """Of floating-point numbers alone, none of them missing."""
+        pick, target = itemgetter(*self.input_columns), self.output_column
+
+        def score_batch(batch: Batch) -> bool:
+            matrix = np.array(list(map(pick, batch)), np.float64) + 0.0  # 0.0 of -0.0, as Spark does
+            if np.isnan(matrix).any() or any_sparse(matrix):  # a null is a NaN as well
+                return False
+            batch.write_dense(target, matrix)
+            return True
+
+        return score_batch
 
     def _attributes(self, columns: Sequence[Column]) -> AttributeGroup:
         sizes = [_size(column) if column.type == VECTOR else 1 for column in columns]

@@ -2,9 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final, Self
 
+import numpy as np
+
 from skysail_container.spark.attributes import AttributeGroup
+from skysail_container.spark.batch import Batch, counted, together
 from skysail_container.spark.java_numbers import double_text, float_text
 from skysail_container.spark.murmur3 import (
     SEED,
@@ -98,7 +102,10 @@ class HashingTF(Stage):
         if element is None:
             raise self.error("an array of terms is expected", column=self.input_column)
         output = Column(VECTOR, AttributeGroup(self.n_features))
-        return Bound(schema.with_output(self.uid, self.output_column, output), self._score(self._index_of(element)))
+        index_of = self._index_of(element)
+        score = self._score(index_of)
+        after = schema.with_output(self.uid, self.output_column, output)
+        return Bound(after, score, together(score, self._score_batch(index_of)))
 
     def _index_of(self, element: str) -> Callable[[Any], int]:
         n = self.n_features
@@ -127,6 +134,19 @@ class HashingTF(Stage):
             row[target] = ones_of(counts) if binary else counts
 
         return score
+
+    def _score_batch(self, index_of: Callable[[Any], int]) -> Callable[[Batch], bool]:
+        source, target, n, binary = self.input_column, self.output_column, self.n_features, self.binary
+
+        def score_batch(batch: Batch) -> bool:
+            terms = [row[source] for row in batch]
+            lengths = np.fromiter(map(len, terms), np.int64, len(terms))
+            found = np.fromiter(map(index_of, chain.from_iterable(terms)), np.int64, lengths.sum())
+            counts = counted(len(terms), n, np.repeat(np.arange(len(terms)), lengths), found)
+            batch.write_sparse(target, counts._replace(values=np.ones_like(counts.values)) if binary else counts)
+            return True
+
+        return score_batch
 
 
 _TEXTS: Final[dict[str, Callable[[Any], str]]] = {

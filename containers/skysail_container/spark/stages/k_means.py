@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from operator import mul
 from typing import Any, Final, Literal, Self
 
+import numpy as np
+
 from skysail_container.spark.attributes import AttributeGroup, nominal
+from skysail_container.spark.batch import Batch, Floats, Ints, together
 from skysail_container.spark.feature_values import ReadFeatures, bound_features
+from skysail_container.spark.products import SUMS_IN_ORDER
 from skysail_container.spark.registry import spark_stage
 from skysail_container.spark.schema import INT, Column, Schema
 from skysail_container.spark.stage import Bound, Row, Stage
@@ -69,7 +73,24 @@ class KMeansModel(Stage):
     def bind(self, schema: Schema) -> Bound:
         columns = (self.features_column, self.prediction_column)
         nearest = _nearest(self.centres, self.measure)
-        return _bound(self, schema, columns, self.centres[0], nearest, self.measure, len(self.centres))
+        bound = _bound(self, schema, columns, self.centres[0], nearest, self.measure, len(self.centres))
+        if self.measure != "euclidean" or len(self.centres) >= _MANY_CENTRES or not SUMS_IN_ORDER:
+            return bound
+        return bound._replace(score_rows=together(bound.score, self._score_batch()))
+
+    def _score_batch(self) -> Callable[[Batch], bool]:
+        source, target, nearest = self.features_column, self.prediction_column, _nearest_of_rows(self.centres)
+
+        def score_batch(batch: Batch) -> bool:
+            points = batch.dense(source)
+            found = None if points is None else nearest(points)
+            if found is None:
+                return False
+            for row, index in zip(batch, found.tolist(), strict=True):
+                row[target] = index
+            return True
+
+        return score_batch
 
 
 def _nearest(centres: Sequence[Centre], measure: Measure) -> Callable[[Vector, float], int]:
@@ -135,6 +156,43 @@ def _nearest_to_dense(
         return best
 
     return nearest
+
+
+def _nearest_of_rows(centres: Sequence[Centre]) -> Callable[[Floats], Ints | None]:
+    """The same for many dense points (n_rows, size), all at a time; None if one of them cannot be scored so.
+
+    A point whose centre is sure stays with it; what the loop over centres would pass by is passed by here as well.
+    """
+    bounds = np.array(_bounds(centres, "euclidean"))
+    values = [np.array(centre.values) for centre in centres]
+
+    def nearest(points: Floats) -> Ints | None:
+        if points.shape[1] != len(values[0]):
+            return None
+        norms = np.sqrt(_sums_of_squares(points))
+        if np.isnan(norms).any():
+            return None
+        best, distances = np.zeros(len(points), np.int64), _sums_of_squares(points - values[0])
+        is_sure = distances < bounds[0, 0]
+        for index in range(1, len(centres)):
+            differences = centres[index].norm - norms
+            looked_at = ~is_sure & (differences * differences < distances) & (bounds[index][best] < distances)
+            found = _sums_of_squares(points - values[index])
+            surely = looked_at & (found < bounds[index, index])
+            taken = surely | (looked_at & (found < distances))
+            best[taken], distances[taken] = index, found[taken]
+            is_sure |= surely
+        return best
+
+    return nearest
+
+
+def _sums_of_squares(rows: Floats) -> Floats:
+    """(n_rows,): one square after another, as a loop adds them."""
+    sums = np.zeros(len(rows))
+    for column in rows.T:
+        sums += column * column
+    return sums
 
 
 def _bounds(centres: Sequence[Centre], measure: Measure) -> list[list[float]]:

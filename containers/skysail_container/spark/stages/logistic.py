@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Self
 
+from skysail_container.spark.batch import SparseRows
 from skysail_container.spark.classification import (
     PROBABILISTIC_PARAMETERS,
     Classifier,
@@ -12,7 +13,7 @@ from skysail_container.spark.classification import (
 )
 from skysail_container.spark.java_math import sigmoid, softmax
 from skysail_container.spark.matrices import DenseMatrix, Matrix, saved_matrix
-from skysail_container.spark.products import dot_product, matrix_product
+from skysail_container.spark.products import dot_product, dot_rows, matrix_product, product_rows
 from skysail_container.spark.registry import spark_stage
 from skysail_container.spark.schema import Schema
 from skysail_container.spark.stage import Bound, Stage
@@ -70,11 +71,15 @@ class LogisticRegressionModel(Stage):
 
     def _multinomial(self) -> Classifier:
         return Classifier(
-            self.n_classes, matrix_product(self.coefficients, self.intercepts, self.row_error), probability=softmax
+            self.n_classes,
+            matrix_product(self.coefficients, self.intercepts, self.row_error),
+            probability=softmax,
+            raw_sparse=product_rows(self.coefficients, self.intercepts, self.row_error),
         )
 
     def _binary(self) -> Classifier:
-        dot = dot_product(_only_row(self.coefficients), self.row_error)
+        coefficients = _only_row(self.coefficients)
+        dot, dots = dot_product(coefficients, self.row_error), dot_rows(coefficients, self.row_error)
         intercept = self.intercepts[0]
         threshold = self.threshold
         raw_threshold = _logit(threshold)
@@ -87,10 +92,14 @@ class LogisticRegressionModel(Stage):
             first = sigmoid(raw[0])
             return [first, 1.0 - first]
 
+        def raw_sparse(features: SparseRows) -> list[list[float]]:
+            return [] if dots is None else [[-margin, margin] for margin in (dots(features) + intercept).tolist()]
+
         return Classifier(
             self.n_classes,
             raw,
             probability,
+            raw_sparse=None if dots is None else raw_sparse,
             predict=lambda features: 1.0 if sigmoid(dot(features) + intercept) > threshold else 0.0,
             raw_prediction=lambda raw: 1.0 if raw[1] > raw_threshold else 0.0,
             probability_prediction=lambda probability: 1.0 if probability[1] > threshold else 0.0,

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from skysail_container.spark.batch import SparseRows
 from skysail_container.spark.classification import (
     PROBABILISTIC_PARAMETERS,
     Classifier,
@@ -13,7 +14,7 @@ from skysail_container.spark.classification import (
 from skysail_container.spark.errors import UnsupportedStageError
 from skysail_container.spark.java_math import divided, exp, log, log1p, softmax
 from skysail_container.spark.matrices import Matrix, saved_matrix
-from skysail_container.spark.products import matrix_product
+from skysail_container.spark.products import matrix_product, product_rows
 from skysail_container.spark.registry import spark_stage
 from skysail_container.spark.schema import Schema
 from skysail_container.spark.stage import Bound, Stage
@@ -60,7 +61,8 @@ class NaiveBayesModel(Stage):
         return cls(folder.uid, ClassifierColumns.from_spark(folder), model_type, pi, theta, sigma)
 
     def bind(self, schema: Schema) -> Bound:
-        classifier = Classifier(len(self.pi), _RAW[self.model_type](self), probability=softmax)
+        raw_sparse = _multinomial_rows(self) if self.model_type == "multinomial" else None
+        classifier = Classifier(len(self.pi), _RAW[self.model_type](self), probability=softmax, raw_sparse=raw_sparse)
         return bound_classifier(self, schema, self.columns, classifier)
 
 
@@ -69,6 +71,19 @@ def _multinomial(model: NaiveBayesModel) -> Raw:
 
     def raw(features: Vector) -> list[float]:
         _check_nonnegative(model, features)
+        return product(features)
+
+    return raw
+
+
+def _multinomial_rows(model: NaiveBayesModel) -> Callable[[SparseRows], list[list[float]]] | None:
+    product = product_rows(model.theta, model.pi, model.row_error)
+    if product is None:
+        return None
+
+    def raw(features: SparseRows) -> list[list[float]]:
+        if not features.values.min(initial=0.0) >= 0.0:
+            raise model.row_error("naive Bayes takes no negative features and no NaN")
         return product(features)
 
     return raw

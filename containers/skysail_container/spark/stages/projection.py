@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from skysail_container.spark.attributes import AttributeGroup
 from skysail_container.spark.matrices import DenseMatrix, numbers_of, saved_matrix
-from skysail_container.spark.products import matrix_product
+from skysail_container.spark.products import dense_product_rows, matrix_product
 from skysail_container.spark.registry import spark_stage
 from skysail_container.spark.schema import Schema
 from skysail_container.spark.stage import Bound, Stage
@@ -58,7 +58,9 @@ class PCAModel(Stage):
         def change(vector: Vector) -> Vector:
             return DenseVector(product(vector))
 
-        return bound_vectors(self, schema, (self.input_column, self.output_column), AttributeGroup(self.k), change)
+        rows = dense_product_rows(matrix, [0.0] * len(self.components))
+        columns = self.input_column, self.output_column
+        return bound_vectors(self, schema, columns, AttributeGroup(self.k), change, rows)
 
 
 @spark_stage(

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from operator import mul, sub
 from typing import Any, Final, Self
 
+import numpy as np
+
 from skysail_container.spark.attributes import AttributeGroup
+from skysail_container.spark.batch import Floats, any_sparse
 from skysail_container.spark.registry import spark_stage
 from skysail_container.spark.schema import VECTOR, Column, Schema
 from skysail_container.spark.stage import Bound, Row, Stage
@@ -140,7 +143,16 @@ class MinMaxScalerModel(Stage):
                 scaled = [(value - first) * scale + least for value, (first, scale) in zip(values, steps, strict=True)]
             return compressed_dense(scaled)
 
-        return bound_vectors(self, schema, (self.input_column, self.output_column), AttributeGroup(n), change)
+        first, scale = np.array(self.original_min), np.array(scales)
+
+        def change_rows(matrix: Floats) -> Floats | None:
+            if matrix.shape[1] != n or has_constants:
+                return None
+            scaled: Floats = (matrix - first) * scale + least
+            return None if any_sparse(scaled) else scaled
+
+        columns = self.input_column, self.output_column
+        return bound_vectors(self, schema, columns, AttributeGroup(n), change, change_rows)
 
 
 def _columns(folder: StageFolder) -> tuple[str, str]:

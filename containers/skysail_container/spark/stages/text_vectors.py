@@ -3,12 +3,14 @@
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from skysail_container.spark.attributes import AttributeGroup, numeric
+from skysail_container.spark.batch import Batch, counted, together
 from skysail_container.spark.matrices import numbers_of
 from skysail_container.spark.registry import spark_stage
 from skysail_container.spark.schema import VECTOR, Column, Schema
@@ -74,7 +76,20 @@ class CountVectorizerModel(Stage):
                 raise self.row_error("its vocabulary holds a word twice, so that an index lies beyond the vector")
             row[target] = ones_of(counts) if binary else counts
 
-        return Bound(after, score)
+        def score_batch(batch: Batch) -> bool:
+            words = [row[source] for row in batch]
+            lengths = np.fromiter(map(len, words), np.int64, len(words))
+            found = np.fromiter(map(index_of, chain.from_iterable(words), repeat(-1)), np.int64, lengths.sum())
+            is_known = found >= 0
+            rows = np.repeat(np.arange(len(words)), lengths)
+            counts = counted(len(words), size, rows[is_known], found[is_known])
+            least = np.full(len(words), min_tf) if min_tf >= 1.0 else lengths * min_tf
+            kept = counts.values >= least[counts.rows]
+            counts = counts._replace(rows=counts.rows[kept], indices=counts.indices[kept], values=counts.values[kept])
+            batch.write_sparse(target, counts._replace(values=np.ones_like(counts.values)) if binary else counts)
+            return True
+
+        return Bound(after, score, together(score, score_batch) if n_features == size else None)
 
 
 def _at_least(least: float, counts: SparseVector) -> SparseVector:
@@ -123,7 +138,16 @@ class IDFModel(Stage):
                 raise self.row_error(f"{source} has {vector.size} features, the model knows {size}")
             row[target] = DenseVector([value * weight for value, weight in zip(vector.values, idf, strict=False)])
 
-        return Bound(after, score)
+        weights = np.array(self.idf)
+
+        def score_batch(batch: Batch) -> bool:
+            counts = batch.sparse(source)
+            if counts is None or counts.size > size:
+                return False
+            batch.write_sparse(target, counts._replace(values=counts.values * weights[counts.indices]), like=source)
+            return True
+
+        return Bound(after, score, together(score, score_batch))
 
 
 @spark_stage(
