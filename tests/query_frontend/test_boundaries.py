@@ -19,7 +19,9 @@ def test_the_frontend_sees_the_wire_of_containers_and_the_registry_of_management
     modules = modules_after("skysail_frontend.worker")
     containers = {name for name in modules if name.startswith("skysail_container.")}
     assert {name for name in containers if not name.startswith("skysail_container.wire")} <= {
-        "skysail_container.errors"
+        "skysail_container.compiled",
+        "skysail_container.compiled_form",
+        "skysail_container.errors",
     }
     management = {name.split(".")[1] for name in modules if name.startswith("skysail_management.")}
     assert {"records", "store"} <= management

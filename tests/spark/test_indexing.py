@@ -19,7 +19,7 @@ from skysail_container.spark import (
     StageFolder,
     UnsupportedStageError,
 )
-from skysail_container.spark.attributes import Attribute, AttributeGroup, nominal, numeric
+from skysail_container.spark.attributes import FIRST_ROWS, Attribute, AttributeGroup, nominal, numeric
 from skysail_container.spark.pipeline import Pipeline
 from skysail_container.spark.registry import load_stage
 from skysail_container.spark.schema import DOUBLE, VECTOR, Column
@@ -315,9 +315,9 @@ def test_features_are_named_as_spark_names_them() -> None:
     assert [attribute.kind for attribute in group.attributes[-4:]] == ["binary", "numeric", "nominal", "numeric"]
 
 
-def test_nothing_is_known_of_what_vectors_of_unknown_size_are_assembled_to() -> None:
+def test_the_first_row_tells_how_long_what_is_assembled_of_vectors_of_unknown_size_is() -> None:
     bound = VectorAssembler("s", ("n", "v"), "b").bind(Schema({"n": "int", "v": UNKNOWN_SIZE}))
-    assert bound.schema["b"] == Column(VECTOR)
+    assert bound.schema["b"] == Column(VECTOR, AttributeGroup(FIRST_ROWS))
 
 
 @pytest.mark.parametrize(
