@@ -207,7 +207,7 @@ class StopWordsRemover(Stage):
                 pass
             else:
                 if joined.isascii() and joined == joined.lower():  # as tokenizers leave them: lower in any locale
-                    return [word for word in words if word not in stops]
+                    return words if stops.isdisjoint(words) else [word for word in words if word not in stops]
             return [word for word in words if (word if word is None else to_lower(word)) not in stops]
 
         return without
